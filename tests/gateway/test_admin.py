@@ -218,10 +218,8 @@ def test_a_blocked_key_is_blocked_elsewhere_within_five_seconds(
         key = a.new_key()
         assert b.ask(key).status_code == 200
         post(a, "/key/block", key=key)
-        blocked = time.monotonic()
         assert a.ask(key).status_code == 403
         eventually(lambda: b.ask(key).status_code == 403, 5)
-        assert time.monotonic() - blocked < 5
 
 
 def test_a_restart_forgets_no_minute_and_no_budget(local: LocalReplicate, tmp_path: Path) -> None:

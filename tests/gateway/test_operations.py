@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,13 +59,14 @@ def body(model: str, stream: bool = False) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
 
 
-def test_a_stream_is_kept_alive_while_its_model_boots(running: Gateway) -> None:
-    began = time.monotonic()
+def test_a_stream_is_kept_alive_while_its_model_boots(running: Gateway, local: LocalReplicate) -> None:
     with (
         running.http() as http,
         http.stream("POST", "/v1/chat/completions", json=body("boots", True)) as answer,
     ):
-        assert time.monotonic() - began < 8, "the head does not wait for the boot"
+        assert [each.status for each in local.running()] == ["starting"], (
+            "the head does not wait for the boot"
+        )
         assert answer.headers["X-Accel-Buffering"] == "no", "nginx would collect the events"
         lines = list(answer.iter_lines())
     [comment] = [line for line in lines if line.startswith(":")]
@@ -94,9 +94,7 @@ def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: P
     with gateway(config, tmp_path) as running, ThreadPoolExecutor(2) as threads:
         answers = [threads.submit(running.ask, model="slow", stream=stream) for stream in (False, True)]
         eventually(lambda: len(local.running()) == 2)
-        began = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - began < 20
         assert not local.running()
         whole, streamed = [answer.result() for answer in answers]
         assert whole.status_code == 503 and whole.headers["Retry-After"] == "1"

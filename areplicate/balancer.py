@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 import anyio
 
-from . import logs
 from .calls.call import Answering, Call, answer
+from .calls.candidates import Answer, Ask, first_answer
 from .calls.streams import CompletionStream
 from .chat.plain import plain, shown
-from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
@@ -175,34 +174,29 @@ class Balancer:
 
     async def call(
         self, name: str, prepare: Prepare, deadline: float, fallbacks: Sequence[str] | None = None
-    ) -> ModelResponse | CompletionStream:
+    ) -> Answer:
         """Asks an entry of the group, then the others, then those of its fallbacks, until `deadline`.
 
         `prepare` takes a model string and the entry's own parameters. What would fail anywhere (a bad
         request) is raised at once; of several failures the last. `fallbacks` are this call's own.
         """
-        failure: APIError | None = None
+
+        def passes(error: APIError) -> bool:
+            return not (_fails_anywhere(error) or now() >= deadline or self._live.closed)
+
         if fallbacks is None:
             fallbacks = self._names.fallbacks_of(name) or ()
-        for group in [name, *fallbacks]:
+        return await first_answer(self._asks([name, *fallbacks], prepare, deadline), passes)
+
+    def _asks(self, groups: Sequence[str], prepare: Prepare, deadline: float) -> Iterator[Ask]:
+        """Asks one entry after the other; each is picked when those before it have failed."""
+        first = True
+        for group in groups:
             tried: list[Entry] = []
-            while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
+            while (entry := self._pick(group, tried, last_resort=first)) is not None:
                 tried.append(entry)
-                model = model_meant(entry, group) or entry.model
-                try:
-                    await entry.enter(deadline, self._live)
-                    return await self._ask(entry, model, prepare)
-                except APIError as error:
-                    if _fails_anywhere(error):
-                        raise
-                    error.about(group, None)
-                    failure = error
-                    logs.logger.warning("%s (%s) failed: %s", group, model, error)
-                    if now() >= deadline or self._live.closed:
-                        raise
-        if failure is None:
-            raise BadRequestError(f"model_list has no model {name!r}.", model=name)
-        raise failure
+                yield partial(self._ask, entry, group, prepare, deadline)
+                first = False
 
     def _pick(self, group: str, tried: list[Entry], last_resort: bool) -> Entry | None:
         """The least busy entry, and among equals one at random by weight.
@@ -216,7 +210,17 @@ class Balancer:
             return well[0] if len(well) == 1 else min(well, key=Entry.burden)
         return min(left, key=lambda entry: entry.cools_until) if last_resort and not tried else None
 
-    async def _ask(self, entry: Entry, model: str, prepare: Prepare) -> ModelResponse | CompletionStream:
+    async def _ask(self, entry: Entry, group: str, prepare: Prepare, deadline: float) -> Answer:
+        model = model_meant(entry, group) or entry.model
+        try:
+            await entry.enter(deadline, self._live)
+            return await self._answer_of(entry, model, prepare)
+        except APIError as error:
+            if not _fails_anywhere(error):
+                error.about(group, None)
+            raise
+
+    async def _answer_of(self, entry: Entry, model: str, prepare: Prepare) -> Answer:
         try:
             answered = await answer(await prepare(model, entry.given))
         except BaseException as error:

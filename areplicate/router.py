@@ -15,6 +15,7 @@ from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
 from .bulk.map import MapResult, journal_settings, map_calls
 from .bulk.requests import Requests, is_embedding
 from .calls.call import Answering, Call, answer
+from .calls.candidates import Answer, first_answer
 from .calls.preparing import Preparer
 from .calls.streams import CompletionStream, replay
 from .chat.embeddings import EmbeddingResponse, Encoding, Texts, read_encoding, read_texts
@@ -26,7 +27,6 @@ from .chat.schemas.schema import ModelSchema
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError
 from .forks import no_fork
-from .logs import logger
 from .options.given import Given, checked_fallbacks, read_keywords
 from .options.signature import signed
 from .options.values import (
@@ -358,17 +358,18 @@ class AsyncRouter:
         """
         given = asked[0][1]
         deadline = self._deadline(given)
-        for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
+
+        def passes(error: APIError) -> bool:
+            return not (isinstance(error, PredictionCanceledError) or now() >= deadline or self._live.closed)
+
+        async def ask(model: str, own: Given) -> Answer:
             try:
                 return await self._ask(model, messages, given.updated(own), deadline=deadline)
-            except PredictionCanceledError:
-                raise
             except APIError as error:
                 error.about(model, None)
-                if not left or now() >= deadline or self._live.closed:
-                    raise
-                logger.warning("%s failed, the next of its fallbacks is asked: %s", model, error)
-        raise AssertionError("the last model answers or raises")
+                raise
+
+        return await first_answer((partial(ask, model, own) for model, own in asked), passes)
 
 
 def _mock(model: str, messages: Sequence[Any], given: Given) -> ModelResponse | CompletionStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import sys
 from collections.abc import Mapping
 from functools import cache, lru_cache, partial
@@ -128,14 +129,28 @@ class AiohttpTransport(ProxiedTransport):
 
 class _Unspoken(aiohttp.BaseConnector):
     """Keeps no connection on which a server has spoken unasked, as some do before they close an idle one: that would
-    pass for the answer to the next request."""
+    pass for the answer to the next request. Nor one that a server has closed, of which nobody would know what became
+    of the next request."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
         kept = await super()._get(key, traces)
-        while kept is not None and kept.protocol is not None and kept.protocol.should_close:
+        while kept is not None and kept.protocol is not None and _has_spoken(kept.protocol):
             kept.close()
             kept = await super()._get(key, traces)
         return kept
+
+
+def _has_spoken(protocol: Any) -> bool:
+    """Whether the server has sent something, or its end; a loop that was held up since has not read it yet."""
+    return protocol.should_close or _readable(protocol.transport.get_extra_info("socket").fileno())
+
+
+def _readable(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()  # select() takes no descriptor above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Connector(_Unspoken, aiohttp.TCPConnector):

@@ -177,8 +177,13 @@ async def test_requests_share_a_connection_and_no_cookies(transport: Transport) 
 
 
 @pytest.mark.anyio
-async def test_what_a_server_says_unasked_is_not_the_next_answer(transport: Transport) -> None:
-    """Some say 408 or 400 on an idle connection before they close it; a 4xx would prove that nothing was created."""
+@pytest.mark.parametrize("loop_reads_it", [True, False])
+@pytest.mark.parametrize("unasked", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}", b""])
+async def test_what_a_server_says_unasked_is_not_the_next_answer(
+    unasked: bytes, loop_reads_it: bool, transport: Transport
+) -> None:
+    """Some say 408 or 400 on an idle connection before they close it; a 4xx would prove that nothing was created.
+    A program may keep its loop from reading that, and that the connection is closed, until the next request."""
     asked, said = Semaphore(0), Semaphore(0)
 
     class Unasked(BaseHTTPRequestHandler):
@@ -187,7 +192,9 @@ async def test_what_a_server_says_unasked_is_not_the_next_answer(transport: Tran
         def do_POST(self) -> None:
             self.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
             asked.acquire()
-            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
+            self.wfile.write(unasked)
+            if not unasked:
+                self.connection.shutdown(socket.SHUT_RDWR)
             said.release()
 
         def log_message(self, *_: object) -> None:
@@ -200,7 +207,7 @@ async def test_what_a_server_says_unasked_is_not_the_next_answer(transport: Tran
             assert (await exchange(transport, request, silence=10)).status == 201
             asked.release()
             said.acquire()
-            for _ in range(3):
+            for _ in range(3 if loop_reads_it else 0):
                 await anyio.lowlevel.checkpoint()
         await transport.aclose()
         server.shutdown()

@@ -10,16 +10,16 @@ import msgspec
 
 from .channels import OPENS, ChannelSplitter
 from .chunks import message_of
-from .formats.families import family_of
+from .formats.families import family_of, spelled
 from .responses import Delta, Message
 from .schemas.schema import ModelSchema
 from .stops import begun_at_the_end
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|think|reason|magistral|nemotron|exaone-(deep|[4-9]|\d{3}b)"
-    r"|glm-(z|4\.[1-9]|[5-9])|minimax-m\d|smollm-?3|seed-oss|gpt-oss|hermes-?4|deephermes|deepcoder|deepscaler|skywork-or1"
-    r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2[.p-][5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan"
-    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3|solar-open|kimi-k3|laguna|spark-?2|minicpm-?(4[.p_-]?1|5)"
+    r"|glm-(z|4\.[1-9]|[5-9])|minimax-m\d|smollm-?3|seed-?oss|gpt-?oss|hermes-?4|deephermes|deepcoder|deepscaler|skywork-or1"
+    r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2\.[5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan"
+    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3|solar-open|kimi-k3|laguna|spark-?2|minicpm-?(4\.?1|5)"
     r"|cogito|intern-s\d|solar-pro|falcon-h1r|intellect-\d|sarvam|\bcwm\b|kat-v\d|mistral-small-[4-9](?!\d)"
 )
 """The names of models that write a thought before they answer."""
@@ -239,9 +239,9 @@ def read_reply(text: str, schema: ModelSchema | None, model: str | None = None, 
 
 def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: str = "") -> Splitter:
     """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
-    if begun == OPENS or "gpt-oss" in (model or "").lower():
+    if begun == OPENS or re.search("gpt-?oss", spelled(model or "")):
         return ChannelSplitter()
-    name = _name(schema, model).lower()
+    name = spelled(_name(schema, model))
     words, wrap = _marks_of(name, _IN_WORDS), _marks_of(name, _WRAPPED)
     return ReplySplitter(thinks=_thinks(schema, model), begun=begun, words=words, wrap=wrap)
 
@@ -265,7 +265,7 @@ def _marks_of(name: str, rows: tuple[tuple[str, str, str], ...]) -> Around | Non
 @lru_cache(maxsize=1024)
 def reasons(model: str) -> bool:
     """Whether a model of this name is known to write its reasoning down, or its family's format has thoughts."""
-    if re.search(_REASONS, model.lower()):
+    if re.search(_REASONS, spelled(model)):
         return True
     template = family_of(model).template
     return template.forgets is not None or template.thought is not None

@@ -22,7 +22,12 @@ _QUANTIZED = re.compile(
     r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
 )
 """Parts of a name that say how a model was packed, not what it is."""
-
+_VERSION = re.compile(r"(?<![\d.])(\d)[p-](\d)(?![\d.bmkx])")
+"""A version with another sign for its point, as in `llama-3-1-8b` and `qwen2p5`; 8b is a size."""
+_NUMBERED = re.compile(
+    r"(qwen|llama|granite|glm|phi|exaone|ernie|deepseek|kimi|minimax)-?([vkm]?)(\d)(?:(\d)(?=-|$))?"
+)
+"""A name with its version behind it, with a hyphen or not, and its two digits with a point or not: `glm45`."""
 
 _LONGEST_SHOWN = 10_000
 """Characters of a text in which a family is looked for. A model's texts are a stranger's, and most patterns take the
@@ -89,6 +94,20 @@ PLAIN_FAMILY = FAMILIES["plain"]
 
 
 @lru_cache(maxsize=4096)
+def spelled(name: str) -> str:
+    """A model's name in small letters, with hyphens between its parts and points in versions.
+
+    >>> spelled("Llama_3_1_8B"), spelled("qwen2p5-7b"), spelled("glm45-air")
+    ('llama-3.1-8b', 'qwen-2.5-7b', 'glm-4.5-air')
+    """
+    name = re.sub(r"[_\s]+", "-", name.lower())
+    name = _VERSION.sub(r"\1.\2", name)
+    return _NUMBERED.sub(
+        lambda found: f"{found[1]}-{found[2]}{'.'.join(filter(None, found.groups()[2:]))}", name
+    )
+
+
+@lru_cache(maxsize=4096)
 def family_of(model: str) -> Family:
     """A model's family by its name, with or without `replicate/` and a version.
 
@@ -96,7 +115,7 @@ def family_of(model: str) -> Family:
     'llama-3'
     """
     owner, _, name = model.removeprefix("replicate/").partition(":")[0].lower().rpartition("/")
-    name = re.sub(r"[_\s]+", "-", _QUANTIZED.sub("", name))
+    name = spelled(_QUANTIZED.sub("", name))
     if re.search(BASE, name):
         return PLAIN_FAMILY
     return next((family for family in FAMILIES.values() if family.is_of(owner, name)), PLAIN_FAMILY)

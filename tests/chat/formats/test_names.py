@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from areplicate.chat.formats.families import FAMILIES, family_of
@@ -250,6 +252,37 @@ def test_a_spelling_changes_nothing(spelling: str) -> None:
     for name, family in WELL_KNOWN:
         if not name.startswith(("deployments/", "replicate/")) and family != "closed":
             assert family_of(spelling.format(name)).name == family, spelling.format(name)
+
+
+VERSION = re.compile(r"(?<![\d.])(\d)\.(\d)(?![\d.bmkx])", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("point", ["-", "_", "p"])
+def test_a_version_is_one_with_any_sign_for_its_point(point: str) -> None:
+    for name, family in WELL_KNOWN:
+        assert family_of(VERSION.sub(rf"\1{point}\2", name)).name == family, name
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("x/llama31-8b-instruct", "llama-3.1"),
+        ("x/qwen25-7b-instruct", "qwen-2.5"),
+        ("x/granite33-8b-instruct", "granite-3.3"),
+        ("x/glm45-air", "glm-4.5"),
+        ("x/glm-46", "glm-4.5"),
+        ("x/deepseek-v31", "deepseek-v3.1"),
+        ("x/exaone40-32b", "exaone-4"),
+        ("x/gptoss-20b", "gpt-oss"),
+        ("x/kimik2-instruct", "kimi-k2"),
+        ("x/minimaxm2", "minimax-m2"),
+        ("x/commandr-plus", "command-r"),
+        ("x/llama13b", "plain"),
+        ("x/granite-34b-code-base", "plain"),
+    ],
+)
+def test_names_may_be_glued_together(name: str, family: str) -> None:
+    assert family_of(name).name == family
 
 
 def test_how_many_names_are_right(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,9 @@ _CLOCKS_APART = 600.0
 _ON_ITS_WAY = 120.0
 """Seconds that an earlier process's creation may have taken from its note to the server."""
 
+_SET_BACK = 120.0
+"""Seconds by which this machine's clock may have been set back since then, as after a power cut."""
+
 
 class NewPrediction(msgspec.Struct, frozen=True):
     """What a caller wants to have created.
@@ -228,9 +231,10 @@ class Creator:
         """What an earlier process asked for; `at` is by this machine's clock."""
         ahead = time.time() - now()
         self._clock.assume(ahead + _CLOCKS_APART)
-        sent = at - ahead
+        noted = at - ahead
+        sent, answered = noted - _SET_BACK, noted + _ON_ITS_WAY
         attempt = LivePrediction(
-            self._live, self, endpoint, input, key, mark, sent, answered=sent + _ON_ITS_WAY, may_exist=True
+            self._live, self, endpoint, input, key, mark, sent, answered=answered, may_exist=True
         )
         self._live.enter(attempt)
         return attempt

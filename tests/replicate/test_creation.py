@@ -106,6 +106,15 @@ async def test_it_is_found_where_the_clocks_are_apart_and_it_took_two_minutes(
         assert len(hostile.predictions) == (1 if found else 2)
 
 
+async def test_it_is_found_where_this_machines_clock_was_set_back_meanwhile() -> None:
+    """As after a power cut. On a busy account, fresh rows tell the server's time exactly."""
+    async with HostileReplicate([llama(reply="fine", boot_seconds=300)]) as hostile:
+        await earlier_process(hostile)
+        await earlier_process(hostile, prompt="Somebody else's")
+        assert await ask(hostile, Remembered((MARK, time.time() + 100))) == "fine"
+        assert len(hostile.predictions) == 2
+
+
 async def test_what_was_cancelled_meanwhile_is_asked_for_again() -> None:
     async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
         first = await earlier_process(hostile)

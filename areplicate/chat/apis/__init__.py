@@ -4,5 +4,6 @@ Each request is translated into the messages and parameters of a chat completion
 every API can do what the others can.
 
 `messages_input` and `responses_input` translate requests, `messages_output` and `responses_output` answers, and
-`completions` both. `responses_tools` makes functions of the tools that Responses has besides. `chat_arguments` has what the requests have in common, and `answer_builder` is what makes an answer.
+`completions` both. `responses_tools` and `messages_tools` make functions of tools that have no schema. `chat_arguments`
+has what the requests have in common, and `answer_builder` is what makes an answer.
 """

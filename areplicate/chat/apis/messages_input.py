@@ -10,6 +10,7 @@ from typing import Any
 
 from ...logs import logger
 from .chat_arguments import ChatArguments, as_text, call_of, mapping, passed_on, text, wrong
+from .messages_tools import known_tool
 
 _READ_HERE = frozenset(
     (
@@ -86,9 +87,11 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
     found = []
     for index, tool in enumerate(tools or ()):
         tool = mapping(f"tools[{index}]", tool)
-        if tool.get("type") is not None and text(f"tools[{index}].type", tool["type"]) != "custom":
-            logger.warning("The tool %.50r is left out: it runs only on Anthropic's servers", tool["type"])
+        kind = text(f"tools[{index}].type", tool.get("type") or "custom")
+        if (known := {} if kind == "custom" else known_tool(kind)) is None:
+            logger.warning("The tool %.50r is left out: it cannot be offered to models here", kind)
             continue
+        tool = {**tool, **known}
         if not (name := text(f"tools[{index}].name", tool.get("name"))):
             wrong(f"tools[{index}].name", "must not be empty")
         function = {

@@ -9,6 +9,10 @@ import pytest
 
 from areplicate.chat.apis.chat_arguments import count_tokens
 from areplicate.chat.apis.messages_input import read_request
+from areplicate.chat.responses import FunctionCall
+from areplicate.chat.tools.checking import CallChecker
+from areplicate.chat.tools.marks import RawCall
+from areplicate.chat.tools.tools import Tool, ToolUse
 from areplicate.errors import BadRequestError
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -374,7 +378,30 @@ class TestTools:
         caplog.set_level(logging.WARNING, "areplicate")
         search = {"type": "web_search_20250305", "name": "web_search"}
         assert params(tools=[search, TOOL])["tools"] == [{"type": "function", "function": FUNCTION}]
-        assert "'web_search_20250305' is left out: it runs only on Anthropic's servers" in caplog.text
+        assert "'web_search_20250305' is left out: it cannot be offered" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("kind", "call"),
+        [
+            ("bash_20250124", {"command": "ls"}),
+            ("bash_20250124", {"restart": True}),
+            ("text_editor_20250124", {"command": "insert", "path": "a", "insert_line": 0, "new_str": "x"}),
+            (
+                "text_editor_20250728",
+                {"command": "insert", "path": "a", "insert_line": 0, "insert_text": "x"},
+            ),
+            ("text_editor_20250728", {"command": "view", "path": "a", "view_range": [1, -1]}),
+            ("memory_20250818", {"command": "rename", "old_path": "/memories/a", "new_path": "/memories/b"}),
+        ],
+    )
+    def test_of_anthropic_s_that_clients_run_have_a_schema_here(self, kind: str, call: Any) -> None:
+        """They were left out: the memory of Anthropic's SDK and the shells of agents were never used."""
+        [tool] = params(tools=[{"type": kind, "name": "its_name"}])["tools"]
+        schema = tool["function"]["parameters"]
+        assert tool["function"]["name"] == "its_name" and tool["function"]["description"]
+        assert call.keys() >= set(schema["required"]) and call.keys() <= schema["properties"].keys()
+        validator = CallChecker(ToolUse((Tool("its_name", "", schema),)))
+        assert isinstance(validator.checked(RawCall("its_name", call)), FunctionCall)
 
     @pytest.mark.parametrize(
         ("choice", "read_as"),

@@ -260,13 +260,7 @@ def test_a_wrong_key(running: Gateway) -> None:
 
 
 def test_a_stream_that_fails(running: Gateway) -> None:
-    body = {
-        "model": "never-json",
-        "max_tokens": 100,
-        "messages": ASK,
-        "stream": True,
-        "output_config": {"format": {"type": "json_schema", "schema": PERSON}},
-    }
+    body = {"model": "fails", "max_tokens": 100, "messages": ASK, "stream": True}
     last = post(running, body).text.strip().split("\n\n")[-1]
     name, data = last.split("\n")
     assert name == "event: error" and json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"

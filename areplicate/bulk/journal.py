@@ -40,6 +40,7 @@ from .journal_file import (
     asking,
     ending,
     entry_of,
+    forgetting,
     locked,
     opened,
     read_as_a_journal,
@@ -145,6 +146,12 @@ class Journal:
     async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
         """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""
         await self._write(asking(number, question, MaybeCreated(mark, time.time()), part))
+
+    def forget(self, number: int, part: int, mark: int) -> None:
+        """Has it written soon that no prediction was made with `mark`, so that the next run looks for none."""
+        if self._writer is not None:
+            self._batch.statements.extend(forgetting(number, part, mark))
+            self._wanted.set()
 
     async def end(
         self, number: int, question: bytes, *, response: bytes | None = None, error: bytes | None = None

@@ -48,7 +48,8 @@ _END = """
 INSERT INTO rows (number, question, response, error) VALUES (?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET response = excluded.response, error = excluded.error
 """
-_FORGET = "DELETE FROM asked WHERE number = ?"
+_FORGET_ALL = "DELETE FROM asked WHERE number = ?"
+_FORGET = f"{_FORGET_ALL} AND part = ? AND mark = ?"
 _SELECT = "SELECT number, question, response, error FROM rows"
 
 
@@ -135,7 +136,12 @@ def asking(number: int, question: bytes, made: MaybeCreated, part: int) -> Seque
 
 def ending(entry: JournalEntry) -> Sequence[Statement]:
     """Writes a row's end; what was asked for it is forgotten, as nobody looks for it any more."""
-    return (_END, (entry.number, entry.question, entry.response, entry.error)), (_FORGET, (entry.number,))
+    return (_END, (entry.number, entry.question, entry.response, entry.error)), (_FORGET_ALL, (entry.number,))
+
+
+def forgetting(number: int, part: int, mark: int) -> Sequence[Statement]:
+    """Writes that no prediction was made with a mark, if that is still the part's."""
+    return ((_FORGET, (number, part, mark)),)
 
 
 def write_all(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:

@@ -52,19 +52,25 @@ def is_the_rows_own(error: APIError) -> bool:
 
 class _RowIntent(NamedTuple):
     asking: Callable[[int], Awaitable[None]]
+    not_made: Callable[[int], object]
     earlier: tuple[int, float] | None
 
 
-def keep_intents(earlier: Mapping[int, MaybeCreated], ask: Callable[[int, int], Awaitable[None]]) -> None:
-    """Has the creations of one row, which follow in this context, remembered one after the other.
+def keep_intents(
+    earlier: Mapping[int, MaybeCreated],
+    ask: Callable[[int, int], Awaitable[None]],
+    forget: Callable[[int, int], object],
+) -> None:
+    """Has the predictions of one row, which follow in this context, remembered one after the other.
 
     They come in the same order in each run, so the first of this run looks for the first of the last.
 
     Args:
         earlier: those of an earlier run, by their part.
         ask: remembers that a part is about to be asked for, with its mark.
+        forget: forgets a part's mark, with which nothing was made.
     """
-    intents = (_RowIntent(partial(ask, part), earlier.get(part)) for part in count())
+    intents = (_RowIntent(partial(ask, part), partial(forget, part), earlier.get(part)) for part in count())
     INTENT.set(partial(next, intents))
 
 
@@ -124,7 +130,12 @@ class JournaledAsk(msgspec.Struct):
         """Asks until there is an answer or an error of the row's own."""
         pauses = waits()
         while True:
-            keep_intents(self._journal.asked(number), partial(self._journal.ask, number, question))
+            journal = self._journal
+            keep_intents(
+                journal.asked(number),
+                partial(journal.ask, number, question),
+                partial(journal.forget, number),
+            )
             try:
                 response: ModelResponse = await self._ask(number, request)
             except EVERY_ROWS as error:

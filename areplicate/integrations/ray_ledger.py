@@ -61,6 +61,10 @@ class JobLedger:
         journal = await self._journal()
         await journal.ask(number, question, part, mark)
 
+    async def forget(self, number: int, part: int, mark: int) -> None:
+        """Forgets a mark with which nothing was made."""
+        (await self._journal()).forget(number, part, mark)
+
     async def end(
         self, number: int, question: bytes, text: str | None, error: str | None, retrying: str | None
     ) -> None:

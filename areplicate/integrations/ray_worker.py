@@ -76,7 +76,11 @@ class Worker:
         try:
             text, failure, earlier = await ledger.begin.remote(number, question, job.retrying)
             if text is None and failure is None:
-                keep_intents(earlier, partial(ledger.ask.remote, number, question))
+                keep_intents(
+                    earlier,
+                    partial(ledger.ask.remote, number, question),
+                    partial(ledger.forget.remote, number),
+                )
                 response = await self._router.acompletion(**request)
                 text = response.choices[0].message.content or ""
                 await ledger.end.remote(number, question, text, None, job.retrying)

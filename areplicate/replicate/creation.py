@@ -63,9 +63,12 @@ class Intent(Protocol):
     def asking(self, mark: int, /) -> Awaitable[None]:
         """Notes that a creation with this mark is about to be sent; returns once that is safe."""
 
+    def not_made(self, mark: int, /) -> None:
+        """It is certain that nothing was created with this mark: nobody needs to look for it."""
+
 
 INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent", default=None)
-"""Gives the intent of the next creation, if the caller keeps intents (`bulk/journaled.py`)."""
+"""Gives the intent of the next prediction, if the caller keeps intents (`bulk/journaled.py`)."""
 
 _CLOCKS_APART = 600.0
 """Seconds by which this machine's clock may be behind the server's, as long as nothing better is known."""
@@ -132,24 +135,32 @@ class Creator:
             earlier: what this caller had before; if perhaps it was another's, their own is looked for first.
         """
         versions, model = self._versions, new.endpoint
+        intent = remember() if (remember := INTENT.get()) else None
         if versions.changes and (known := versions.known(model)) is not None:
             new = msgspec.structs.replace(new, endpoint=known)
         try:
-            return await self._create(new, earlier)
+            return await self._create(new, intent, earlier, look=earlier is not None or intent is not None)
         except (NotFoundError, BadRequestError) as refused:
             version = await versions.after(refused, model, new.endpoint, new.policy)
-        return await self._create(msgspec.structs.replace(new, endpoint=version))
+        return await self._create(msgspec.structs.replace(new, endpoint=version), intent)
 
-    async def _create(self, new: NewPrediction, earlier: LivePrediction | None = None) -> LivePrediction:
+    async def _create(
+        self,
+        new: NewPrediction,
+        intent: Intent | None,
+        earlier: LivePrediction | None = None,
+        *,
+        look: bool = False,
+    ) -> LivePrediction:
+        """Asks until there is a prediction; with `look`, first for what may have been made before."""
         endpoint, input, policy = new.endpoint, new.input, new.policy
         body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
         retries: Retries | None = None
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
-        intent = remember() if (remember := INTENT.get()) else None
         try:
-            if earlier is not None or intent is not None:
+            if look:
                 made = await self._made_before(new, key, earlier, intent, attempts)
                 if made is not None:
                     return made
@@ -177,6 +188,8 @@ class Creator:
                 retries = retries or self._http.retries(policy, sent)
                 await retries.after(error)
         finally:
+            if intent is not None and made is None:
+                _note_what_was_not_made(intent, attempts)
             for attempt in attempts:
                 if attempt is not made:
                     attempt.leave()
@@ -326,6 +339,12 @@ class Creator:
         if attempt.mark is not None and finder.marks_are_shown:
             finder.marks_are_shown = await finder.find(attempt) is Outcome.MADE
         return attempt.prediction is not None
+
+
+def _note_what_was_not_made(intent: Intent, attempts: list[LivePrediction]) -> None:
+    mark = attempts[-1].mark if attempts else None
+    if mark is not None and not any(attempt.may_exist or attempt.prediction for attempt in attempts):
+        intent.not_made(mark)
 
 
 def _unknown(request: Request, why: str) -> tuple[Outcome, APIError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from areplicate.errors import (
 )
 from areplicate.local import LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
-from tests.stage import KEY, Clock, llama, stage
+from tests.stage import KEY, Clock, llama, router_of, stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
@@ -111,12 +111,39 @@ async def test_a_job_that_is_left_as_its_journal_opens_may_begin_again_at_once(t
         assert len(await run(router, questions(2), tmp_path / "j")) == 2
 
 
+async def test_rows_of_a_community_model_are_paid_once_however_many_are_asked_at_once(tmp_path: Path) -> None:
+    """Their first creations are refused, as such a model is called by its version: what they led to is what counts."""
+    async with stage(LocalModel(owner="some", name="body", official=False, boot_seconds=2)) as (
+        local,
+        router,
+    ):
+        requests = questions(4, "some/body")
+        async with anyio.create_task_group() as group:
+            group.start_soon(run, router, requests, tmp_path / "j")
+            while len(local.predictions) < 4:
+                await anyio.sleep(0.01)
+            left_by_a_kill = tmp_path / "left"
+            with (
+                closing(sqlite3.connect(tmp_path / "j")) as now,
+                closing(sqlite3.connect(left_by_a_kill)) as left,
+            ):
+                now.backup(left)
+            async with router_of(local) as next_process:
+                again = await run(next_process, requests, left_by_a_kill, max_in_flight=1)
+        assert all(result.response for result in again) and len(local.predictions) == 4
+
+
 async def test_a_wrong_key_ends_the_job_and_no_row_has_failed(tmp_path: Path) -> None:
     async with LocalReplicate([llama()], tokens=[KEY]) as local:
         async with AsyncRouter(api_key="r8_wrong", api_base=local.api_base) as router:
             with pytest.raises(AuthenticationError):
                 await run(router, questions(30), tmp_path / "j", max_in_flight=4)
-        assert all(entry.error is None for entry in read_journal(tmp_path / "j"))
+        entries = list(read_journal(tmp_path / "j"))
+        assert entries and all(entry.error is None for entry in entries)
+        async with Journal(tmp_path / "j") as journal:
+            assert not any(journal.asked(entry.number) for entry in entries), (
+                "the next run would look for them"
+            )
 
 
 async def test_no_credit_ends_the_job(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from aiohttp import web
 
-from areplicate import APIConnectionError, AsyncRouter, ModelResponse
+from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse
 from areplicate.local import LocalModel
 from areplicate.replicate.creation import INTENT
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, problem, rows_late
@@ -37,6 +37,9 @@ class Remembered:
 
     async def asking(self, mark: int) -> None:
         self.marks.append(mark)
+
+    def not_made(self, mark: int) -> None:
+        self.marks.remove(mark)
 
 
 async def ask(hostile: HostileReplicate, remembered: Remembered, **options: Any) -> str | None:
@@ -66,6 +69,16 @@ async def test_the_mark_is_remembered_before_the_creation_is_sent() -> None:
         assert await ask(hostile, remembered) == "fine"
         [created] = hostile.asked_for("create")
         assert [f"{mark}s" for mark in remembered.marks] == [created.headers["Cancel-After"]]
+
+
+@pytest.mark.parametrize(("status", "kept"), [(401, 0), (402, 0), (422, 0), (408, 1), (502, 1)])
+async def test_a_creation_that_was_refused_is_no_longer_remembered(status: int, kept: int) -> None:
+    async with HostileReplicate([llama()]) as hostile:
+        remembered = Remembered()
+        hostile.on("create", problem(status))
+        with pytest.raises(APIError):
+            await ask(hostile, remembered, max_retries=0)
+        assert len(remembered.marks) == kept
 
 
 async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:

@@ -19,7 +19,9 @@ _OPENING = re.compile(r"^\s*(<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<｜b
 _CLOSER = re.compile(r"\s*(</s>|<\|[\w ]+\|>|<end_of_turn>)\s*")
 
 _QUANTIZED = re.compile(
-    r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
+    r"([-_.](gguf|ggml|gptq|awq|exl\d|mlx|bnb|hqq|aqlm|eetq|onnx|ct2|openvino|trt(-?llm)?|vllm|tgi|hf|unsloth|ud"
+    r"|quant(ized)?|auto-?round|imat(rix)?|i1|static|dynamic|marlin|nf4|(nv|mx)?fp\d+|bf16|int\d|\d+g"
+    r"|[\d.]+-?(bits?|bpw)|i?q\d([_-](k|\d|x{0,2}[sml]|xl|nl))*|w\d+a\d+))+$"
 )
 """Parts of a name that say how a model was packed, not what it is."""
 _VERSION = re.compile(r"(?<![\d.])(\d)[p-](\d)(?![\d.bmkx])")

@@ -246,7 +246,19 @@ def test_a_well_known_name_tells_its_family(name: str, family: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling", ["{}", "replicate/{}", "{}:" + "a" * 64, "{}-gguf", "{}-AWQ", "{}-GPTQ-Int4", "{}-q4_k_m"]
+    "spelling",
+    [
+        *("{}", "replicate/{}", "{}:" + "a" * 64, "{}-gguf", "{}-AWQ", "{}-GPTQ-Int4", "{}-q4_k_m"),
+        *(
+            "{}-i1-GGUF",
+            "{}-gguf-q4-k-m",
+            "{}-UD-Q4_K_XL",
+            "{}-unsloth-bnb-4bit",
+            "{}-NVFP4",
+            "{}-fp8-dynamic",
+        ),
+        *("{}-gptq-4bit-128g", "{}-quantized.w8a8", "{}-exl3", "{}-nf4", "{}-HQQ", "{}-vllm"),
+    ],
 )
 def test_a_spelling_changes_nothing(spelling: str) -> None:
     for name, family in WELL_KNOWN:

@@ -165,6 +165,7 @@ PARTS = {
             "tests/test_options.py",
             "tests/test_option_values.py",
             "tests/test_unknown_names.py",
+            "tests/test_balancer.py::test_the_environment_has_any_value_of_an_entry",
             "tests/test_signature.py::test_a_function_is_given_the_options_and_keeps_what_it_says_of_itself",
         ),
         ("tests/test_options.py::test_a_warning_points_at_the_callers_line",),

@@ -43,6 +43,24 @@ def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
     assert both.params == {"temperature": 0.75, "seed": 1}
     assert both.inputs == {"top_k": 4, "min_tokens": 1}
     assert both.key == setup.updated(call).key != call.updated(setup).key
+    of_its_own = read_keywords({"extra_body": {"top_k": 5}})
+    assert of_its_own.key is setup.updated(of_its_own).key is of_its_own.updated(call).key is None
+
+
+def test_what_another_client_says_is_not_given_hides_nothing_behind_it() -> None:
+    not_given = type("NotGiven", (), {})()
+    assert read_keywords({"stop": not_given, "top_k": 3}) == Given({}, {}, {"top_k": 3})
+
+
+@pytest.mark.parametrize(
+    ("body", "setup"), [({"drop_params": True}, False), ({}, True), ({"drop_params": False}, True)]
+)
+def test_who_drops_what_is_not_known_keeps_what_is(body: dict[str, Any], setup: bool) -> None:
+    asked = {"wrong": 1, "top_k": 3, "max_tokens": 5}
+    kept = read_from_client({**asked, **body}, OWN, setup)
+    assert kept == {"top_k": 3, "max_tokens": 5, **body}
+    with pytest.raises(areplicate.BadRequestError, match="wrong"):
+        read_from_client({**asked, "drop_params": False}, OWN)
 
 
 @pytest.mark.parametrize(

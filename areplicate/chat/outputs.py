@@ -55,7 +55,7 @@ _WRAPPED = (
     (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
     (r"solar-open", "<|begin|>assistant<|content|>", "<|end|>"),
     (r"kimi-k3", "<|open|>response<|sep|>", "<|close|>response<|sep|>"),
-    (r"hunyuan", "<answer>", "</answer>"),
+    (r"hunyuan|glm-4\.1v|k2-think", "<answer>", "</answer>"),
     (r"ernie|granite", "<response>", "</response>"),
 )
 """What some models, by their names, write around the answer that follows a thought. For others, it is the answer's."""

@@ -130,6 +130,7 @@ def test_words_open_a_thought_of_those_models_alone_that_write_them(
     ("model", "open", "close"),
     [
         ("tencent/hunyuan-a13b-instruct", "<answer>", "</answer>"),
+        ("zai-org/GLM-4.1V-9B-Thinking", "<answer>", "</answer>"),
         ("baidu/ernie-4.5-21b-a3b-thinking", "<response>", "</response>"),
         ("cohere/command-a-reasoning", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
         ("upstage/solar-open-100b", "<|begin|>assistant<|content|>", "<|end|>"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import BadRequestError
 from ...logs import logger
 from .chat_arguments import ChatArguments, as_text, call_of, mapping, passed_on, text, wrong
 from .messages_tools import known_tool
@@ -30,6 +31,13 @@ def read_request(body: Mapping[str, Any]) -> ChatArguments:
     Raises:
         BadRequestError: something in the body is wrong; `param` names it.
     """
+    if body.get("thread") is not None:
+        no_threads = BadRequestError(
+            "thread cannot be used: no conversation is stored here. Send all of it without thread.",
+            param="thread",
+        )
+        no_threads.code = "thread_unsupported_request"  # by which Anthropic's SDKs do so
+        raise no_threads
     messages: list[Any] = []
     if system := _system(body.get("system")):
         messages.append({"role": "system", "content": system})

@@ -23,12 +23,22 @@ _TYPES = {
     503: "overloaded_error",
 }
 
+_CODES = ("thread_unsupported_request",)
+"""Codes that are Anthropic's, too."""
 
-class ClaudeErrorDetail(msgspec.Struct, frozen=True):
+
+class ClaudeErrorCode(msgspec.Struct, frozen=True):
+    """More of what happened, for programs."""
+
+    error_code: str
+
+
+class ClaudeErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """What happened; the names are Anthropic's."""
 
     type: str
     message: str
+    details: ClaudeErrorCode | None = None
 
 
 class ClaudeErrorAnswer(msgspec.Struct, frozen=True):
@@ -50,5 +60,6 @@ def error_type(status: int) -> str:
 
 def envelope(error: GatewayError, request_id: str) -> bytes:
     """The body of an answer that is an error."""
-    detail = ClaudeErrorDetail(error_type(error.status), error.message)
+    code = ClaudeErrorCode(error.code) if error.code in _CODES else None
+    detail = ClaudeErrorDetail(error_type(error.status), error.message, code)
     return msgspec.json.encode(ClaudeErrorAnswer(detail, request_id))

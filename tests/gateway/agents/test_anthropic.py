@@ -12,7 +12,7 @@ import httpx
 import pydantic
 import pytest
 
-from tests.gateway.agents.conftest import ADA, OSLO, PARIS
+from tests.gateway.agents.conftest import ADA, DONE, OSLO, PARIS, READ, WRITE
 from tests.gateway.process import MASTER, Gateway
 from tests.lazily import Lazily
 
@@ -177,6 +177,22 @@ def test_a_conversation_with_tools(client: anthropic.Anthropic) -> None:
     results[1]["content"].append(image)
     with pytest.raises(anthropic.BadRequestError, match="image"):
         client.messages.create(model="two-cities", max_tokens=100, messages=turns, tools=[WEATHER])
+
+
+def test_a_runner_of_tools_sends_the_whole_conversation(client: anthropic.Anthropic) -> None:
+    """It asks the server first to keep the conversation: then its next request had neither history nor tools."""
+
+    ran = []
+
+    def run(command: str) -> str:
+        """Runs a command."""
+        ran.append(command)
+        return "one"
+
+    runner: Any = client.beta.messages.tool_runner(
+        model="claude", max_tokens=100, messages=ASK, tools=[anthropic.beta_tool(run, name="Bash")]
+    )
+    assert runner.until_done().content[0].text == DONE and ran == [WRITE, READ]
 
 
 def test_a_named_tool(client: anthropic.Anthropic) -> None:

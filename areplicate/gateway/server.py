@@ -31,6 +31,9 @@ from .logs import fields, logger
 from .memory import give_back_early
 from .tls import Certificate
 
+HURRY = signal.SIGUSR1
+"""Tells a worker not to wait any longer. SIGTERM may come to it twice: systemd sends it to all processes of a service,
+and the parent passes on its own."""
 _LOOK_SECONDS = 1.0
 _LINGER_SECONDS = 0.5
 """Seconds for which requests on open connections are still answered, if only with a refusal."""
@@ -80,6 +83,7 @@ class _Process:
         self._batches = Batches(self._gateway, alone=serving.alone)
         self._dispatcher = Dispatcher(self._gateway, ROUTES)
         self._stopped = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
     async def run(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -102,7 +106,6 @@ class _Process:
         logger.info("listening", extra=fields(url=url, models=gateway.config.names.listed))
         try:
             await self._stopped.wait()
-            self._stopped.clear()
             await self._drain(listener)
         finally:
             for task in background:
@@ -118,10 +121,17 @@ class _Process:
 
     def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self._stopped.set)
+            loop.add_signal_handler(name, self._stop)
+        if self._serving.parent is not None:
+            loop.add_signal_handler(HURRY, self._hurried.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
         if take_over():
             self._reload_wanted.set()
+
+    def _stop(self) -> None:
+        if self._stopped.is_set() and self._serving.parent is None:
+            self._hurried.set()
+        self._stopped.set()
 
     async def _drain(self, listener: Listener) -> None:
         """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it.
@@ -135,7 +145,7 @@ class _Process:
         logger.info("draining", extra=fields(in_flight=len(self._tasks)))
         end = loop.time() + gateway.config.general.drain_seconds
         linger = loop.time() + _LINGER_SECONDS
-        while not listener.quiet and not self._stopped.is_set() and (now := loop.time()) < max(end, linger):
+        while not listener.quiet and not self._hurried.is_set() and (now := loop.time()) < max(end, linger):
             if self._tasks:
                 # A client that gets its answer now may send its next request at once.
                 linger = min(end, now + _LINGER_SECONDS)

@@ -32,7 +32,7 @@ from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import remember, take_over
 from .logs import fields, logger
-from .server import Serving, run
+from .server import HURRY, Serving, run
 
 _MULTIPROCESSING = get_context("fork") if sys.platform == "linux" else get_context("spawn")
 """On macOS the system's own libraries may crash in a fork."""
@@ -157,9 +157,9 @@ class Supervisor(msgspec.Struct):
         new.replace(self._source)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._pass_on(number if self._stopping_since is None else HURRY)
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
-        self._pass_on(number)
         self.listener.close()  # while it was open here, clients could connect to nobody
 
     def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:

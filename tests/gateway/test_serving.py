@@ -71,7 +71,8 @@ def test_at_the_end_every_request_is_answered_or_refused(
             answers = [threads.submit(running.ask, model="patient", stream=i % 2 == 0) for i in range(4)]
             again = threads.submit(ask_again_after_a_stream, running)
             eventually(lambda: len(local.running()) == 5)
-            running.process.send_signal(signal.SIGTERM)
+            for pid in (*running.workers(), running.process.pid):  # as systemd does
+                os.kill(pid, signal.SIGTERM)
             eventually(lambda: refuses(running))
             refused = kept.post(PATH, json=ASKED)
         assert (refused.status_code, refused.headers["connection"]) == (503, "close")
@@ -81,6 +82,22 @@ def test_at_the_end_every_request_is_answered_or_refused(
         assert running.process.wait(10) == 0
         assert '"draining"' in running.log()
     assert recorded(tmp_path).count(200) == 5, "all of it is in the account"
+
+
+def test_a_second_signal_to_the_parent_of_workers_does_not_wait(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    with (
+        gateway(config_for(local), tmp_path, "--workers", "2") as running,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        answer = threads.submit(running.ask, model="slow")
+        eventually(local.running)
+        running.process.send_signal(signal.SIGTERM)
+        eventually(lambda: refuses(running))
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(10) == 0
+        assert answer.result().json()["error"]["code"] == "gateway_stopping"
 
 
 def ask_again_after_a_stream(running: Gateway) -> list[int]:

@@ -51,6 +51,7 @@ def local() -> Iterator[LocalReplicate]:
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests that leave it running as it is."""
     config = config_for(local, (*MODELS, *QUOTING))
+    config["router_settings"] = {"fallbacks": [{model.name: ["chat"]} for model in QUOTING]}
     with gateway(config, tmp_path_factory.mktemp("operations")) as running:
         yield running
 
@@ -260,12 +261,11 @@ def test_the_log_has_no_secrets_no_prompts_and_no_answers(running: Gateway, stre
 
 
 def test_each_line_of_a_request_tells_which_one(running: Gateway) -> None:
-    request_id = running.ask(model="fails").headers["x-request-id"]
+    request_id = running.ask(model="quotes").headers["x-request-id"]
     eventually(lambda: running.log().count(request_id) >= 2)
     lines = [json.loads(line) for line in running.log().splitlines()]
     failure, access = (line for line in lines if line.get("request_id") == request_id)
-    assert failure["message"].startswith("fails (replicate/acme/fails) failed: ")
-    assert access["prediction_id"] in failure["message"]
+    assert "quotes" in failure["message"] and access["message"].endswith(" 200")
 
 
 def test_who_starts_it_may_have_closed_stderr() -> None:

@@ -386,6 +386,32 @@ async def test_leaving_never_cancels_anothers_twin(
             assert hostile.statuses == {"succeeded": 6, "canceled": 6}
 
 
+async def test_what_was_long_on_its_way_is_cancelled_beside_anothers_twin() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile:
+        async with (
+            router_of(hostile) as other,
+            router_of(hostile) as router,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(partial(ask, other, timeout=3600))
+            await anyio.sleep(1)
+            theirs = list(hostile.predictions)
+            with anyio.move_on_after(1):  # which tells the server's clock
+                await ask(router, stream=True)
+
+            async def arrives_late(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+                await anyio.sleep(4)
+                await go_on()
+                return await reset(asked.request)
+
+            hostile.on("create", arrives_late, times=1)
+            with anyio.move_on_after(4.5):
+                await ask(router)
+            await anyio.sleep(30)
+            assert [each.id for each in hostile.running()] == theirs
+            group.cancel_scope.cancel()
+
+
 async def test_what_only_resembles_ones_own_is_never_cancelled() -> None:
     """Where predictions tell no deadline, nothing is known to be one's own but what was answered."""
     async with HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile:

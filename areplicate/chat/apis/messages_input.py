@@ -21,6 +21,14 @@ _READ_HERE = frozenset(
     )
 )
 """Fields that are read here, or that concern Anthropic's servers alone and change no answer."""
+_UNSUPPORTED = {
+    "thread": (
+        "no conversation is stored here: send all of it without thread",
+        "thread_unsupported_request",  # by which Anthropic's SDKs do so
+    ),
+    "compaction": ("no conversation is shortened here: ask for a summary in a message", None),
+}
+"""Fields that would change the answer, or what the client sends next, and cannot be used here."""
 _SAY_NOTHING = frozenset(("thinking", "redacted_thinking", "compaction"))
 """Blocks that say nothing to a model; an assistant's thoughts go with its answer."""
 
@@ -31,13 +39,11 @@ def read_request(body: Mapping[str, Any]) -> ChatArguments:
     Raises:
         BadRequestError: something in the body is wrong; `param` names it.
     """
-    if body.get("thread") is not None:
-        no_threads = BadRequestError(
-            "thread cannot be used: no conversation is stored here. Send all of it without thread.",
-            param="thread",
-        )
-        no_threads.code = "thread_unsupported_request"  # by which Anthropic's SDKs do so
-        raise no_threads
+    for name, (why, code) in _UNSUPPORTED.items():
+        if body.get(name):
+            refused = BadRequestError(f"{name} cannot be used: {why}.", param=name)
+            refused.code = code
+            raise refused
     messages: list[Any] = []
     if system := _system(body.get("system")):
         messages.append({"role": "system", "content": system})

@@ -349,6 +349,15 @@ def test_a_block_whose_own_content_is_wrong_is_told_by_its_place(kind: str, cont
         read({"role": "user", "content": [{"type": kind, "content": content, "source": source}]})
 
 
+@pytest.mark.parametrize(("name", "code"), [("thread", "thread_unsupported_request"), ("compaction", None)])
+def test_what_would_change_the_next_request_is_refused(name: str, code: str | None) -> None:
+    """It was ignored: clients then left out, or replaced by the answer, what they thought was kept."""
+    with pytest.raises(BadRequestError, match=f"^{name} cannot be used: .{{20}}") as caught:
+        params(**{name: {"type": "create"}})
+    assert (caught.value.param, caught.value.code) == (name, code)
+    assert name not in params(**{name: None})
+
+
 class TestTools:
     def test_are_functions(self) -> None:
         bare = {"name": "time", "type": "custom", "input_schema": {}}

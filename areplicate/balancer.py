@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from .model_names import ModelNames, model_meant
 from .options.environment import UnsetVariable, with_variables
 from .options.given import Given, read_keywords
 from .options.values import is_number, wrong
+from .replicate.creation import INTENTS
 from .replicate.limits import Limiter
 from .replicate.live import Live
 from .schema_lookup.endpoint import endpoint_of
@@ -59,6 +60,8 @@ class Entry:
             raise BadRequestError(f"{key} of {name!r}: {error}", param=key) from None
         self.name = name
         self.model = _required(name, given)
+        self.id = self.model
+        """The same in each process, and no other entry's."""
         self.weight = _number(name, given, "weight") or 1.0
         self.params = {key: value for key, value in given.items() if key not in _MEANT_FOR_THE_BALANCER}
         rpm = _number(name, given, "rpm")
@@ -143,7 +146,10 @@ class Balancer:
                     f"model_list[{index}] needs a model_name, which is a string, and litellm_params, which is a mapping.",
                     param="model_list",
                 )
-            entries.append(Entry(name, item["litellm_params"]))
+            entry = Entry(name, item["litellm_params"])
+            if same := sum(other.model == entry.model for other in entries):
+                entry.id = f"{entry.model} {same}"
+            entries.append(entry)
         self.has_names = bool(entries)
         """Whether there is any name: most routers have none, and ask nothing here."""
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
@@ -188,23 +194,37 @@ class Balancer:
             fallbacks = self._names.fallbacks_of(name) or ()
         return await first_answer(self._asks([name, *fallbacks], prepare, deadline), passes)
 
-    def _asks(self, groups: Sequence[str], prepare: Prepare, deadline: float) -> Iterator[Ask]:
-        """Asks one entry after the other; each is picked when those before it have failed."""
+    def _asks(self, groups: list[str], prepare: Prepare, deadline: float) -> Iterator[Ask]:
+        """Asks one entry after the other; each is picked when those before it have failed.
+
+        First come those that an earlier process has asked for the same request: their predictions are paid.
+        """
+        intents = INTENTS.get()
+        earlier = () if intents is None else intents.earlier()
+        if earlier:
+            groups.sort(key=lambda group: not any(entry.id in earlier for entry in self._entries_of(group)))
         first = True
         for group in groups:
             tried: list[Entry] = []
-            while (entry := self._pick(group, tried, last_resort=first)) is not None:
+            while (entry := self._pick(group, tried, earlier, last_resort=first)) is not None:
                 tried.append(entry)
                 yield partial(self._ask, entry, group, prepare, deadline)
                 first = False
 
-    def _pick(self, group: str, tried: list[Entry], last_resort: bool) -> Entry | None:
-        """The least busy entry, and among equals one at random by weight.
+    def _entries_of(self, group: str) -> Sequence[Entry]:
+        found = self._names.find(group)
+        return () if found is None else found[1]
+
+    def _pick(
+        self, group: str, tried: list[Entry], earlier: Collection[str], last_resort: bool
+    ) -> Entry | None:
+        """One that was asked `earlier`, else the least busy entry, and among equals one at random by weight.
 
         An entry that cools down is taken only as a last resort: if nothing else has been tried.
         """
-        _, entries = self._names.find(group) or (group, [])
-        left = [entry for entry in entries if entry not in tried]
+        left = [entry for entry in self._entries_of(group) if entry not in tried]
+        if earlier and (asked := [entry for entry in left if entry.id in earlier]):
+            return asked[0]
         well = [entry for entry in left if not entry.cooling()]
         if well:
             return well[0] if len(well) == 1 else min(well, key=Entry.burden)
@@ -221,11 +241,16 @@ class Balancer:
             raise
 
     async def _answer_of(self, entry: Entry, model: str, prepare: Prepare) -> Answer:
+        if (intents := INTENTS.get()) is not None:
+            intents.entry = entry.id
         try:
             answered = await answer(await prepare(model, entry.given))
         except BaseException as error:
             self._ended(entry, error)
             raise
+        finally:
+            if intents is not None:
+                intents.entry = None
         if isinstance(answered, CompletionStream):
             answered.when_ended(partial(self._ended, entry))
         else:

@@ -22,7 +22,7 @@ import msgspec
 from areplicate import AsyncRouter
 from areplicate.bulk.map import JournalSettings, map_calls
 from areplicate.chat.responses import ModelResponse
-from areplicate.replicate.creation import INTENT
+from areplicate.replicate.creation import INTENTS
 from areplicate.replicate.limits import CREATIONS_PER_MINUTE, Limiter
 
 from . import models
@@ -108,9 +108,9 @@ class MadeUp:
     async def ask(self, **request: Any) -> ModelResponse:
         self.asked += 1
         await self._limiter.acquire()
-        remember = INTENT.get()
-        assert remember is not None, "a job remembers what it asks"
-        await remember().asking(1800 + self.asked % 60)
+        intents = INTENTS.get()
+        assert intents is not None, "a job remembers what it asks"
+        await intents(models.WARM.full_name).asking(1800 + self.asked % 60)
         await asyncio.sleep(RUN_SECONDS)
         return msgspec.convert(self._answer, ModelResponse)
 

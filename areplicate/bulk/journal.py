@@ -143,9 +143,9 @@ class Journal:
         with read_as_a_journal(self.path):
             return asked_of(self._readable(), number)
 
-    async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
-        """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""
-        await self._write(asking(number, question, MaybeCreated(mark, time.time()), part))
+    async def ask(self, number: int, question: bytes, part: int, mark: int, target: str = "") -> None:
+        """Writes that a prediction with `mark` is about to be asked of `target`; returns once that is on disk."""
+        await self._write(asking(number, question, MaybeCreated(mark, time.time(), target), part))
 
     def forget(self, number: int, part: int, mark: int) -> None:
         """Has it written soon that no prediction was made with `mark`, so that the next run looks for none."""

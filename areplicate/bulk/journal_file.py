@@ -16,7 +16,7 @@ from ..errors import BadRequestError
 Statement = tuple[str, tuple[Any, ...]]
 """SQL and its values."""
 
-_FORMAT = 2
+_FORMAT = 3
 """Of the tables below and of how a question is hashed. A journal of another format is refused."""
 
 _TABLES = """
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS asked (
     part INTEGER NOT NULL,       -- which of its predictions, from 0: a row with n=3 has three
     mark INTEGER NOT NULL,       -- the seconds by which the prediction is known
     at REAL NOT NULL,            -- when it was asked for, in seconds since 1970
+    target TEXT NOT NULL,        -- of whom: a model, or an entry of a model_list
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
 """
@@ -41,8 +42,8 @@ INSERT INTO rows (number, question) VALUES (?, ?)
 ON CONFLICT (number) DO UPDATE SET error = NULL
 """
 _ASK = """
-INSERT INTO asked (number, part, mark, at) VALUES (?, ?, ?, ?)
-ON CONFLICT (number, part) DO UPDATE SET mark = excluded.mark, at = excluded.at
+INSERT INTO asked (number, part, mark, at, target) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (number, part) DO UPDATE SET mark = excluded.mark, at = excluded.at, target = excluded.target
 """
 _END = """
 INSERT INTO rows (number, question, response, error) VALUES (?, ?, ?, ?)
@@ -54,10 +55,11 @@ _SELECT = "SELECT number, question, response, error FROM rows"
 
 
 class MaybeCreated(NamedTuple):
-    """A prediction that may exist: its mark (seconds), and when it was asked for (seconds since 1970)."""
+    """A prediction that may exist: its mark (seconds), when it was asked for (seconds since 1970), and of whom."""
 
     mark: int
     at: float
+    target: str
 
 
 class DamagedJournal(BadRequestError):
@@ -131,7 +133,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 def asking(number: int, question: bytes, made: MaybeCreated, part: int) -> Sequence[Statement]:
     """Writes that a prediction is about to be asked for: the row's, of that part."""
-    return (_BEGIN, (number, question)), (_ASK, (number, part, made.mark, made.at))
+    return (_BEGIN, (number, question)), (_ASK, (number, part, *made))
 
 
 def ending(entry: JournalEntry) -> Sequence[Statement]:
@@ -165,8 +167,8 @@ def entry_of(database: sqlite3.Connection, number: int) -> JournalEntry | None:
 
 def asked_of(database: sqlite3.Connection, number: int) -> dict[int, MaybeCreated]:
     """The predictions of a row that has not ended, by their part."""
-    found = database.execute("SELECT part, mark, at FROM asked WHERE number = ?", (number,))
-    return {part: MaybeCreated(mark, at) for part, mark, at in found}
+    found = database.execute("SELECT part, mark, at, target FROM asked WHERE number = ?", (number,))
+    return {part: MaybeCreated(*made) for part, *made in found}
 
 
 def read_journal(path: Path) -> Generator[JournalEntry, None, None]:

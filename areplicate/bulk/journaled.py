@@ -3,10 +3,9 @@ twice."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 import msgspec
@@ -24,10 +23,11 @@ from ..errors import (
     RateLimitError,
 )
 from ..logs import logger
-from ..replicate.creation import INTENT
+from ..replicate.creation import INTENTS
 from ..replicate.retry import waits, wanted_wait
+from .intents import RowIntents
 from .journal import Journal, UnwritableJournal
-from .journal_file import DamagedJournal, MaybeCreated, read_as_a_journal
+from .journal_file import DamagedJournal, read_as_a_journal
 from .requests import AskOne, JobEnded, is_embedding
 
 EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal, DamagedJournal)
@@ -48,30 +48,6 @@ def is_the_rows_own(error: APIError) -> bool:
     if isinstance(error, InternalServerError):
         return error.prediction_id is not None
     return not isinstance(error, (APIConnectionError, RateLimitError))
-
-
-class _RowIntent(NamedTuple):
-    asking: Callable[[int], Awaitable[None]]
-    not_made: Callable[[int], object]
-    earlier: tuple[int, float] | None
-
-
-def keep_intents(
-    earlier: Mapping[int, MaybeCreated],
-    ask: Callable[[int, int], Awaitable[None]],
-    forget: Callable[[int, int], object],
-) -> None:
-    """Has the predictions of one row, which follow in this context, remembered one after the other.
-
-    They come in the same order in each run, so the first of this run looks for the first of the last.
-
-    Args:
-        earlier: those of an earlier run, by their part.
-        ask: remembers that a part is about to be asked for, with its mark.
-        forget: forgets a part's mark, with which nothing was made.
-    """
-    intents = (_RowIntent(partial(ask, part), partial(forget, part), earlier.get(part)) for part in count())
-    INTENT.set(partial(next, intents))
 
 
 class JournaledAsk(msgspec.Struct):
@@ -131,11 +107,8 @@ class JournaledAsk(msgspec.Struct):
         pauses = waits()
         while True:
             journal = self._journal
-            keep_intents(
-                journal.asked(number),
-                partial(journal.ask, number, question),
-                partial(journal.forget, number),
-            )
+            ask, forget = partial(journal.ask, number, question), partial(journal.forget, number)
+            INTENTS.set(RowIntents(journal.asked(number), ask, forget))
             try:
                 response: ModelResponse = await self._ask(number, request)
             except EVERY_ROWS as error:

@@ -56,10 +56,10 @@ class JobLedger:
         await self._turns.acquire()
         return None, None, journal.asked(number)
 
-    async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
-        """Keeps that a row's prediction is about to be asked for; returns once that is on disk."""
+    async def ask(self, number: int, question: bytes, part: int, mark: int, target: str) -> None:
+        """Keeps that a row's prediction is about to be asked of `target`; returns once that is on disk."""
         journal = await self._journal()
-        await journal.ask(number, question, part, mark)
+        await journal.ask(number, question, part, mark, target)
 
     async def forget(self, number: int, part: int, mark: int) -> None:
         """Forgets a mark with which nothing was made."""

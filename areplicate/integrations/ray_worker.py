@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, TypeAlias
 import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
+from ..bulk.intents import RowIntents
 from ..bulk.journal import question_hash
-from ..bulk.journaled import EVERY_ROWS, is_the_rows_own, keep_intents
+from ..bulk.journaled import EVERY_ROWS, is_the_rows_own
 from ..calls.call import at_once
 from ..errors import APIError, BadRequestError
+from ..replicate.creation import INTENTS
 from ..router import AsyncRouter
 
 Row: TypeAlias = Mapping[str, Any]
@@ -76,11 +78,11 @@ class Worker:
         try:
             text, failure, earlier = await ledger.begin.remote(number, question, job.retrying)
             if text is None and failure is None:
-                keep_intents(
-                    earlier,
+                ask, forget = (
                     partial(ledger.ask.remote, number, question),
                     partial(ledger.forget.remote, number),
                 )
+                INTENTS.set(RowIntents(earlier, ask, forget))
                 response = await self._router.acompletion(**request)
                 text = response.choices[0].message.content or ""
                 await ledger.end.remote(number, question, text, None, job.retrying)

@@ -17,7 +17,7 @@ Attempts that the caller does not get are left, and `live` cancels what they may
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
@@ -67,8 +67,25 @@ class Intent(Protocol):
         """It is certain that nothing was created with this mark: nobody needs to look for it."""
 
 
-INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent", default=None)
-"""Gives the intent of the next prediction, if the caller keeps intents (`bulk/journaled.py`)."""
+class Intents(Protocol):
+    """The intents of all predictions that one request takes, such as those of `bulk/intents.py`.
+
+    Attributes:
+        entry: which of several models under one name is being asked, by a name that it has in each process; None
+            where there is one model only.
+    """
+
+    entry: str | None
+
+    def earlier(self) -> Collection[str]:
+        """Whom an earlier process asked without seeing the end: entries, or targets."""
+
+    def __call__(self, target: str, /) -> Intent:
+        """The intent of the next prediction, which is asked of the entry, or of this target."""
+
+
+INTENTS: ContextVar[Intents | None] = ContextVar("areplicate_intents", default=None)
+"""Of the request in whose context it is, if its caller keeps intents."""
 
 _CLOCKS_APART = 600.0
 """Seconds by which this machine's clock may be behind the server's, as long as nothing better is known."""
@@ -135,7 +152,8 @@ class Creator:
             earlier: what this caller had before; if perhaps it was another's, their own is looked for first.
         """
         versions, model = self._versions, new.endpoint
-        intent = remember() if (remember := INTENT.get()) else None
+        intents = INTENTS.get()
+        intent = None if intents is None else intents("/".join((model.path, *model.beside.values())))
         if versions.changes and (known := versions.known(model)) is not None:
             new = msgspec.structs.replace(new, endpoint=known)
         try:

@@ -111,26 +111,64 @@ async def test_a_job_that_is_left_as_its_journal_opens_may_begin_again_at_once(t
         assert len(await run(router, questions(2), tmp_path / "j")) == 2
 
 
-async def test_rows_of_a_community_model_are_paid_once_however_many_are_asked_at_once(tmp_path: Path) -> None:
-    """Their first creations are refused, as such a model is called by its version: what they led to is what counts."""
-    async with stage(LocalModel(owner="some", name="body", official=False, boot_seconds=2)) as (
-        local,
-        router,
-    ):
-        requests = questions(4, "some/body")
+def entry(name: str, model: str, **params: Any) -> dict[str, Any]:
+    return {"model_name": name, "litellm_params": {"model": model, **params}}
+
+
+def local_model(name: str, **options: Any) -> LocalModel:
+    return LocalModel(owner="some", name=name, boot_seconds=0.8, **options)
+
+
+A, B, C = (local_model(name) for name in "abc")
+FAILING = LocalModel(owner="some", name="failing", failure="out of memory")
+
+
+@pytest.mark.parametrize(
+    ("models", "router", "asked"),
+    [
+        # Its first creation is refused, as it is called by its version: what that led to is what counts.
+        ([local_model("body", official=False)], {}, {"model": "some/body"}),
+        ([A, B, C], {"model_list": [entry("x", f"some/{name}") for name in "abc"]}, {"model": "x"}),
+        ([A], {"model_list": [entry("x", "some/a", api_key=f"r8_{n}") for n in range(3)]}, {"model": "x"}),
+        (
+            [FAILING, A, B],
+            {
+                "model_list": [entry("x", "some/failing"), *(entry("y", f"some/{name}") for name in "ab")],
+                "fallbacks": [{"x": ["y"]}],
+                "allowed_fails": 0,
+            },
+            {"model": "x"},
+        ),
+        ([FAILING, A], {}, {"model": "some/failing", "fallbacks": ["some/gone", "some/a"]}),
+        ([A], {}, {"model": "some/a", "n": 3}),
+    ],
+    ids=["community", "shared", "accounts", "fallbacks", "own-fallbacks", "n"],
+)
+async def test_the_next_run_pays_for_nothing_again_whatever_it_asks_first(
+    models: list[LocalModel], router: dict[str, Any], asked: dict[str, Any], tmp_path: Path
+) -> None:
+    requests = [{**each, **asked} for each in questions(6)]
+    left_by_a_kill = tmp_path / "left"
+    async with stage(*models, router=router) as (local, first):
+        made = len(requests) * asked.get("n", 1)
+
+        def answering() -> int:
+            return sum(each.model.name != "failing" for each in local.predictions.values())
+
         async with anyio.create_task_group() as group:
-            group.start_soon(run, router, requests, tmp_path / "j")
-            while len(local.predictions) < 4:
+            group.start_soon(run, first, requests, tmp_path / "j")
+            while answering() < made:
                 await anyio.sleep(0.01)
-            left_by_a_kill = tmp_path / "left"
             with (
                 closing(sqlite3.connect(tmp_path / "j")) as now,
                 closing(sqlite3.connect(left_by_a_kill)) as left,
             ):
                 now.backup(left)
-            async with router_of(local) as next_process:
-                again = await run(next_process, requests, left_by_a_kill, max_in_flight=1)
-        assert all(result.response for result in again) and len(local.predictions) == 4
+            created = len(local.predictions)
+            async with router_of(local, **router) as next_process:
+                again = await run(next_process, requests, left_by_a_kill, max_in_flight=2)
+        assert all(result.response for result in again)
+        assert answering() == made and len(local.predictions) == created
 
 
 async def test_a_wrong_key_ends_the_job_and_no_row_has_failed(tmp_path: Path) -> None:

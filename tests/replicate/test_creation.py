@@ -14,7 +14,7 @@ from aiohttp import web
 
 from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse
 from areplicate.local import LocalModel
-from areplicate.replicate.creation import INTENT
+from areplicate.replicate.creation import INTENTS
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, problem, rows_late
 from tests.stage import HELLO, KEY, LLAMA, llama, nothing_runs
 
@@ -42,9 +42,23 @@ class Remembered:
         self.marks.remove(mark)
 
 
+@dataclass
+class OneRemembered:
+    """All predictions of a request as the same."""
+
+    intent: Remembered
+    entry: str | None = None
+
+    def earlier(self) -> tuple[str, ...]:
+        return ()
+
+    def __call__(self, target: str, /) -> Remembered:
+        return self.intent
+
+
 async def ask(hostile: HostileReplicate, remembered: Remembered, **options: Any) -> str | None:
     """What a process answers that remembers this."""
-    INTENT.set(lambda: remembered)
+    INTENTS.set(OneRemembered(remembered))
     async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
         answer: ModelResponse = await router.acompletion(LLAMA, HELLO, **options)
         return answer.choices[0].message.content

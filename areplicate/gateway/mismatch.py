@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -46,14 +47,30 @@ class Mismatch(NamedTuple):
         return [name or int(index) for name, index in _STEP.findall(self.place.split("[...]")[0])]
 
 
-def mismatch(error: msgspec.ValidationError) -> Mismatch:
+def mismatch(error: msgspec.ValidationError, kind: type) -> Mismatch:
+    """What is wrong with a value that was to become the struct `kind`."""
     found = _MESSAGE.fullmatch(str(error))
     assert found is not None, "it matches any text"
     what, place = found[1], found[2] or ""
     if match := re.fullmatch(r"Object (missing required|contains unknown) field `(.+)`", what):
         place = f"{place}.{match[2]}" if place else match[2]
         return Mismatch(place, "is missing" if match[1] == "missing required" else "is not known here")
+    if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
+        choices = " or ".join(map(repr, _choices(kind).get(place, ())))
+        return Mismatch(place, f"must {f'be {choices}, not' if choices else 'not be'} {match[1][:80]}")
     return Mismatch(place, _plain(what))
+
+
+@cache
+def _choices(kind: type) -> dict[str, list[str]]:
+    """The texts that each field of a struct may be, if it may be few."""
+    return {name: _literals(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _literals(hint: Any) -> list[str]:
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [text for part in get_args(hint) for text in _literals(part)]
 
 
 def _plain(what: str) -> str:
@@ -62,8 +79,6 @@ def _plain(what: str) -> str:
         return _bound(match[1], match[2], match[3], "length" in what)
     if match := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", what):
         return f"must be {_kinds(match[1])}, not {_kinds(match[2])}"
-    if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
-        return f"must not be {match[1][:80]}"
     if match := re.fullmatch(r"Expected `str` matching regex (.+)", what):
         return f"must be {PATTERNS.get(match[1], f'a string that matches {match[1]}')}"
     return f"is wrong: {what[:200]}"

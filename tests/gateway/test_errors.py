@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from areplicate import errors
+from areplicate.gateway.api.keys import KeyChanges
+from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError, from_upstream
 from areplicate.gateway.http.anthropic import envelope
+from areplicate.gateway.mismatch import mismatch
 from areplicate.local import LocalModel
 from tests.gateway.process import config_for, entry, gateway, recorded
 from tests.hostile import HostileReplicate, body_is
@@ -97,3 +102,20 @@ def test_large_answers_at_once_have_a_bound_together(tmp_path: Path) -> None:
             assert len(hostile.predictions) == 12
             eventually(lambda: len(recorded(tmp_path)) == 12)
             assert running.ask(model="large").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        (
+            KeyChanges,
+            {"key": "sk-x", "role": "admin"},
+            "must be 'user' or 'metrics' or 'health', not 'admin'",
+        ),
+        (GeneralSettings, {"unsupported_providers": "drop"}, "must be 'refuse' or 'skip', not 'drop'"),
+    ],
+)
+def test_an_error_says_which_texts_a_value_may_be(kind: type, value: Any, says: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as error:
+        msgspec.convert(value, kind)
+    assert mismatch(error.value, kind).why == says

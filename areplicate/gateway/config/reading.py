@@ -48,5 +48,5 @@ def read_part(value: Any, kind: type[T], at: Place, environment: Environment | N
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        found = mismatch(error)
+        found = mismatch(error, kind)
         raise at.below(found.steps).wrong(f"{found.why}.") from None

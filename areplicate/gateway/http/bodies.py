@@ -90,7 +90,7 @@ def _converted(value: Any, kind: type, *, strict: bool = True) -> Any:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        place, why = mismatch(error)
+        place, why = mismatch(error, kind)
         raise bad_request(f"{place or 'The request'} {why}.", param=place or None) from None
 
 

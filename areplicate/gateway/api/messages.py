@@ -34,7 +34,7 @@ class MessageParam(msgspec.Struct):
 
 
 class Counted(msgspec.Struct, kw_only=True):
-    """What a model reads. Tools that run on Anthropic's servers are left out."""
+    """What a model reads. Tools that only Anthropic has are left out."""
 
     model: ModelName
     messages: Annotated[list[MessageParam], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]

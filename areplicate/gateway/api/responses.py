@@ -34,7 +34,8 @@ _MAX_ID = 256
 class ResponseRequest(ModelRequest, kw_only=True):
     """A conversation: a text, or a list of messages, calls of functions and their outputs.
 
-    Tools that run on OpenAI's servers are left out; so is what a model has no input for, unless `drop_params` is false.
+    OpenAI's own tools, such as `web_search`, are left out; so is what a model has no input for, unless `drop_params` is
+    false.
     """
 
     input: Any

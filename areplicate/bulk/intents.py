@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
-from .journal_file import MaybeCreated
+from .journal_file import MaybeCreated, Part
 
 
 class _RowIntent(NamedTuple):
     asking: Callable[[int], Any]
     not_made: Callable[[int], Any]
-    earlier: tuple[int, float] | None
+    earlier: MaybeCreated | None
 
 
 class RowIntents:
     """The intents of one row's predictions (`replicate.creation.Intents`).
 
-    Each run may ask the models that may answer in another order. So what an earlier run has asked for is taken over by
-    the first prediction that is asked of the same model, or of the same entry of a `model_list`.
+    Each run may ask the models that may answer in another order. What is asked of one of them, or of one entry of a
+    `model_list`, comes in the same order in each run: so the first of this run takes over the first of the last.
 
     Args:
-        earlier: an earlier run's predictions, by their part.
-        ask: notes that a part is about to be asked for: the part, its mark and its `target`.
+        earlier: what an earlier run asked for.
+        ask: notes that a part is about to be asked for, with its mark.
         forget: forgets a part's mark, with which nothing was made.
     """
 
     def __init__(
-        self, earlier: Mapping[int, MaybeCreated], ask: Callable[..., Any], forget: Callable[[int, int], Any]
+        self,
+        earlier: Mapping[Part, MaybeCreated],
+        ask: Callable[[Part, int], Any],
+        forget: Callable[[Part, int], Any],
     ) -> None:
         self.entry: str | None = None
-        self._earlier = dict(sorted(earlier.items()))
-        self._new_parts = count(max(earlier, default=-1) + 1)
+        self._earlier = dict(earlier)
+        self._places: defaultdict[str, Iterator[int]] = defaultdict(count)
         self._ask = ask
         self._forget = forget
 
     def earlier(self) -> Collection[str]:
-        return {made.target for made in self._earlier.values()}
+        return {part.target for part in self._earlier}
 
     def __call__(self, target: str, /) -> _RowIntent:
         target = self.entry or target
-        for part, made in self._earlier.items():
-            if made.target == target:
-                del self._earlier[part]
-                return self._intent(part, target, (made.mark, made.at))
-        return self._intent(next(self._new_parts), target, None)
-
-    def _intent(self, part: int, target: str, earlier: tuple[int, float] | None) -> _RowIntent:
-        ask, forget = partial(self._ask, part, target=target), partial(self._forget, part)
-        return _RowIntent(ask, forget, earlier)
+        part = Part(target, next(self._places[target]))
+        return _RowIntent(
+            partial(self._ask, part), partial(self._forget, part), self._earlier.pop(part, None)
+        )

@@ -35,6 +35,7 @@ from ..threads import in_thread
 from .journal_file import (
     JournalEntry,
     MaybeCreated,
+    Part,
     Statement,
     asked_of,
     asking,
@@ -138,16 +139,16 @@ class Journal:
             )
         return asks
 
-    def asked(self, number: int) -> dict[int, MaybeCreated]:
-        """The predictions of a row that has not ended, by their part, as far as an earlier run asked for them."""
+    def asked(self, number: int) -> dict[Part, MaybeCreated]:
+        """The predictions of a row that has not ended, as far as an earlier run asked for them."""
         with read_as_a_journal(self.path):
             return asked_of(self._readable(), number)
 
-    async def ask(self, number: int, question: bytes, part: int, mark: int, target: str = "") -> None:
-        """Writes that a prediction with `mark` is about to be asked of `target`; returns once that is on disk."""
-        await self._write(asking(number, question, MaybeCreated(mark, time.time(), target), part))
+    async def ask(self, number: int, question: bytes, part: Part, mark: int) -> None:
+        """Writes that a part is about to be asked for with `mark`; returns once that is on disk."""
+        await self._write(asking(number, question, part, MaybeCreated(mark, time.time())))
 
-    def forget(self, number: int, part: int, mark: int) -> None:
+    def forget(self, number: int, part: Part, mark: int) -> None:
         """Has it written soon that no prediction was made with `mark`, so that the next run looks for none."""
         if self._writer is not None:
             self._batch.statements.extend(forgetting(number, part, mark))

@@ -29,11 +29,11 @@ CREATE TABLE IF NOT EXISTS rows (
 );
 CREATE TABLE IF NOT EXISTS asked (
     number INTEGER NOT NULL,     -- the row
-    part INTEGER NOT NULL,       -- which of its predictions, from 0: a row with n=3 has three
+    target TEXT NOT NULL,        -- of whom its prediction was asked: a model, or an entry of a model_list
+    place INTEGER NOT NULL,      -- which of those that were asked of it, from 0: a row with n=3 has three
     mark INTEGER NOT NULL,       -- the seconds by which the prediction is known
     at REAL NOT NULL,            -- when it was asked for, in seconds since 1970
-    target TEXT NOT NULL,        -- of whom: a model, or an entry of a model_list
-    PRIMARY KEY (number, part)
+    PRIMARY KEY (number, target, place)
 ) WITHOUT ROWID;
 """
 
@@ -42,24 +42,30 @@ INSERT INTO rows (number, question) VALUES (?, ?)
 ON CONFLICT (number) DO UPDATE SET error = NULL
 """
 _ASK = """
-INSERT INTO asked (number, part, mark, at, target) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (number, part) DO UPDATE SET mark = excluded.mark, at = excluded.at, target = excluded.target
+INSERT INTO asked (number, target, place, mark, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (number, target, place) DO UPDATE SET mark = excluded.mark, at = excluded.at
 """
 _END = """
 INSERT INTO rows (number, question, response, error) VALUES (?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET response = excluded.response, error = excluded.error
 """
 _FORGET_ALL = "DELETE FROM asked WHERE number = ?"
-_FORGET = f"{_FORGET_ALL} AND part = ? AND mark = ?"
+_FORGET = f"{_FORGET_ALL} AND target = ? AND place = ? AND mark = ?"
 _SELECT = "SELECT number, question, response, error FROM rows"
 
 
+class Part(NamedTuple):
+    """One of a row's predictions: of whom it was asked, and which of those it is that were asked of them, from 0."""
+
+    target: str
+    place: int
+
+
 class MaybeCreated(NamedTuple):
-    """A prediction that may exist: its mark (seconds), when it was asked for (seconds since 1970), and of whom."""
+    """A prediction that may exist: its mark (seconds), and when it was asked for (seconds since 1970)."""
 
     mark: int
     at: float
-    target: str
 
 
 class DamagedJournal(BadRequestError):
@@ -131,9 +137,9 @@ def opened(path: Path) -> sqlite3.Connection:
     return database
 
 
-def asking(number: int, question: bytes, made: MaybeCreated, part: int) -> Sequence[Statement]:
-    """Writes that a prediction is about to be asked for: the row's, of that part."""
-    return (_BEGIN, (number, question)), (_ASK, (number, part, *made))
+def asking(number: int, question: bytes, part: Part, made: MaybeCreated) -> Sequence[Statement]:
+    """Writes that a part of the row is about to be asked for."""
+    return (_BEGIN, (number, question)), (_ASK, (number, *part, *made))
 
 
 def ending(entry: JournalEntry) -> Sequence[Statement]:
@@ -141,9 +147,9 @@ def ending(entry: JournalEntry) -> Sequence[Statement]:
     return (_END, (entry.number, entry.question, entry.response, entry.error)), (_FORGET_ALL, (entry.number,))
 
 
-def forgetting(number: int, part: int, mark: int) -> Sequence[Statement]:
+def forgetting(number: int, part: Part, mark: int) -> Sequence[Statement]:
     """Writes that no prediction was made with a mark, if that is still the part's."""
-    return ((_FORGET, (number, part, mark)),)
+    return ((_FORGET, (number, *part, mark)),)
 
 
 def write_all(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:
@@ -165,10 +171,10 @@ def entry_of(database: sqlite3.Connection, number: int) -> JournalEntry | None:
     return None if found is None else JournalEntry(*found)
 
 
-def asked_of(database: sqlite3.Connection, number: int) -> dict[int, MaybeCreated]:
-    """The predictions of a row that has not ended, by their part."""
-    found = database.execute("SELECT part, mark, at, target FROM asked WHERE number = ?", (number,))
-    return {part: MaybeCreated(*made) for part, *made in found}
+def asked_of(database: sqlite3.Connection, number: int) -> dict[Part, MaybeCreated]:
+    """The predictions of a row that has not ended."""
+    found = database.execute("SELECT target, place, mark, at FROM asked WHERE number = ?", (number,))
+    return {Part(target, place): MaybeCreated(mark, at) for target, place, mark, at in found}
 
 
 def read_journal(path: Path) -> Generator[JournalEntry, None, None]:

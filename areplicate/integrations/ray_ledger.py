@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ..bulk.journal import Journal
-from ..bulk.journal_file import MaybeCreated
+from ..bulk.journal_file import MaybeCreated, Part
 from ..replicate.limits import Limiter
 
 
@@ -37,7 +37,7 @@ class JobLedger:
 
     async def begin(
         self, number: int, question: bytes, retrying: str | None
-    ) -> tuple[str | None, str | None, dict[int, MaybeCreated]]:
+    ) -> tuple[str | None, str | None, dict[Part, MaybeCreated]]:
         """The text or the error of a row that has ended; else two times None, once its turn has come.
 
         The predictions that an actor asked for and did not see the end of come along: their marks. `retrying`
@@ -56,12 +56,12 @@ class JobLedger:
         await self._turns.acquire()
         return None, None, journal.asked(number)
 
-    async def ask(self, number: int, question: bytes, part: int, mark: int, target: str) -> None:
-        """Keeps that a row's prediction is about to be asked of `target`; returns once that is on disk."""
+    async def ask(self, number: int, question: bytes, part: Part, mark: int) -> None:
+        """Keeps that a part of a row is about to be asked for; returns once that is on disk."""
         journal = await self._journal()
-        await journal.ask(number, question, part, mark, target)
+        await journal.ask(number, question, part, mark)
 
-    async def forget(self, number: int, part: int, mark: int) -> None:
+    async def forget(self, number: int, part: Part, mark: int) -> None:
         """Forgets a mark with which nothing was made."""
         (await self._journal()).forget(number, part, mark)
 

@@ -15,7 +15,7 @@ import pytest
 
 from areplicate.bulk import journal_file
 from areplicate.bulk.journal import Journal, question_hash
-from areplicate.bulk.journal_file import read_journal
+from areplicate.bulk.journal_file import Part, read_journal
 from areplicate.errors import APIError, BadRequestError
 from tests import forked
 
@@ -60,15 +60,15 @@ async def test_a_question_is_known_again_whatever_it_is_made_of(same: Any, other
 
 async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 0, 1860)
-        await journal.ask(1, QUESTION, 0, 1861)
+        await journal.ask(0, QUESTION, Part("a", 0), 1860)
+        await journal.ask(1, QUESTION, Part("a", 0), 1861)
         await journal.end(1, QUESTION, response=b'{"id":"p1"}')
-        await journal.ask(2, QUESTION, 0, 1862)
+        await journal.ask(2, QUESTION, Part("a", 0), 1862)
         await journal.end(2, QUESTION, error=b'{"message":"failed"}')
     async with Journal(tmp_path / "j") as journal:
         assert counts(journal) == (1, 1, 1)
         first, second, third = journal.entry(0), journal.entry(1), journal.entry(2)
-        assert first and not first.ended and journal.asked(0)[0].mark == 1860
+        assert first and not first.ended and journal.asked(0)[Part("a", 0)].mark == 1860
         assert second and second.response == b'{"id":"p1"}' and not journal.asked(1)
         assert third and third.error == b'{"message":"failed"}'
         assert journal.entry(3) is None
@@ -76,18 +76,22 @@ async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> Non
 
 async def test_asking_again_forgets_the_error(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 0, 1860)
+        await journal.ask(0, QUESTION, Part("a", 0), 1860)
         await journal.end(0, QUESTION, error=b"{}")
-        await journal.ask(0, QUESTION, 0, 1900)
+        await journal.ask(0, QUESTION, Part("a", 0), 1900)
         entry = journal.entry(0)
-        assert entry and not entry.ended and journal.asked(0)[0].mark == 1900
+        assert entry and not entry.ended and journal.asked(0)[Part("a", 0)].mark == 1900
 
 
 async def test_each_prediction_of_a_row_has_its_mark(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         for part in range(3):
-            await journal.ask(0, QUESTION, part, 1800 + part)
-        assert {part: asked.mark for part, asked in journal.asked(0).items()} == {0: 1800, 1: 1801, 2: 1802}
+            await journal.ask(0, QUESTION, Part("a", part), 1800 + part)
+        assert {part.place: asked.mark for part, asked in journal.asked(0).items()} == {
+            0: 1800,
+            1: 1801,
+            2: 1802,
+        }
         assert counts(journal) == (0, 0, 1)
 
 
@@ -95,7 +99,7 @@ async def test_many_writers_share_few_transactions(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         async with anyio.create_task_group() as group:
             for number in range(2000):
-                group.start_soon(journal.ask, number, QUESTION, 0, 1800)
+                group.start_soon(journal.ask, number, QUESTION, Part("a", 0), 1800)
         assert counts(journal) == (0, 0, 2000)
 
 
@@ -152,7 +156,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
     code = f"""
     async with Journal({str(tmp_path / "j")!r}) as journal:
         for number in range(50):
-            await journal.ask(number, b"question", 0, 1800 + number)
+            await journal.ask(number, b"question", Part("a", 0), 1800 + number)
         os.kill(os.getpid(), {int(signal.SIGKILL)})
     """
     assert _python(tmp_path, code).returncode == -signal.SIGKILL
@@ -162,7 +166,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
 
 async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 0, 1)
+        await journal.ask(0, QUESTION, Part("a", 0), 1)
         reader = read_journal(tmp_path / "j")
         assert not next(reader).ended
         await journal.end(0, QUESTION, response=b"{}")
@@ -172,7 +176,7 @@ async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 async def test_a_job_that_has_changed_is_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         asks = journal.question(0, {"model": "a/b", "messages": ["x"]})
-        await journal.ask(0, asks, 0, 1)
+        await journal.ask(0, asks, Part("a", 0), 1)
         assert journal.question(0, {"messages": ["x"], "model": "a/b"}) == asks
         with pytest.raises(BadRequestError, match="differs from the one in the journal"):
             journal.question(0, {"model": "a/b", "messages": ["y"]})
@@ -259,14 +263,14 @@ async def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
 
 async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 0, 1)
+        await journal.ask(0, QUESTION, Part("a", 0), 1)
         assert journal._writer is not None
         pages = journal._writer.execute("PRAGMA page_count").fetchone()[0]
         journal._writer.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(APIError, match="full"):
             await journal.end(0, QUESTION, response=b"x" * 1_000_000)
         with pytest.raises(APIError, match="cannot be written"):
-            await journal.ask(1, QUESTION, 0, 1)
+            await journal.ask(1, QUESTION, Part("a", 0), 1)
     async with Journal(tmp_path / "j") as journal:
         assert counts(journal) == (0, 0, 1)
         await journal.end(0, QUESTION, response=b"{}")
@@ -282,6 +286,6 @@ async def test_there_is_no_journal(tmp_path: Path) -> None:
 def _python(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     """Runs the body of an async function in a process of its own."""
     program = folder / "program.py"
-    imports = "import os, anyio\nfrom areplicate.bulk.journal import Journal\n"
+    imports = "import os, anyio\nfrom areplicate.bulk.journal import Journal, Part\n"
     program.write_text(f"{imports}async def main():\n{indent(dedent(body), '    ')}\nanyio.run(main)\n")
     return forked.run(str(program))

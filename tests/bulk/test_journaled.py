@@ -16,7 +16,7 @@ from areplicate import AsyncRouter, MapResult
 from areplicate.bulk import journal as journal_module
 from areplicate.bulk import journal_file
 from areplicate.bulk.journal import Journal
-from areplicate.bulk.journal_file import MaybeCreated, read_journal
+from areplicate.bulk.journal_file import MaybeCreated, Part, read_journal
 from areplicate.bulk.journaled import JournaledAsk
 from areplicate.bulk.requests import JobEnded
 from areplicate.errors import (
@@ -203,7 +203,7 @@ class NoDisk(Journal):
     def entry(self, number: int) -> None:
         return None
 
-    def asked(self, number: int) -> dict[int, MaybeCreated]:
+    def asked(self, number: int) -> dict[Part, MaybeCreated]:
         return {}
 
     async def end(self, *given: Any, **more: Any) -> None:

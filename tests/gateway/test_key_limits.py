@@ -230,8 +230,8 @@ WAITS = "x-should-retry", "Retry-After"
             {"rpm_limit": 2},
             [hold(2)],
             hold(),
-            "rpm_limit of this key allows 2 predictions a minute. Try again in 61 s.",
-            (429, "rate_limit_exceeded", None, "61"),
+            "rpm_limit of this key allows 2 predictions a minute. Try again in 60 s.",
+            (429, "rate_limit_exceeded", None, "60"),
         ),
         (
             {"rpm_limit": 2},

@@ -31,6 +31,9 @@ Span = Literal["a minute", "at once", "in all"]
 
 WINDOW = 60.5
 """Seconds for which something counts against a limit of a minute."""
+LONGEST_WAIT = 60.0
+"""Seconds of a `Retry-After`. Most versions of OpenAI's and Anthropic's SDKs ask again at once, in vain, if it is
+longer."""
 
 
 class Limit(NamedTuple):
@@ -174,7 +177,7 @@ def _limited(limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[
     if limit.span == "at once":
         message = f"{named}, and they are in flight."
         return RoomTaken(429, message, type="requests", code=code, retry_after=1.0)
-    seconds = max(1.0, wait())
+    seconds = min(max(1.0, wait()), LONGEST_WAIT)
     message = f"{named}. Try again in {math.ceil(seconds)} s."
     return GatewayError(429, message, type="requests", code=code, retry_after=seconds)
 

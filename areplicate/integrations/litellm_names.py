@@ -41,32 +41,12 @@ _REFUSED = {
     "provider_budget_config": "the gateway has budgets for each key",
 }
 """Options of LiteLLM's `Router` whose absence would change which model answers, with what to do instead."""
-_WITHOUT_EFFECT = frozenset(
-    (
-        *("routing_strategy", "routing_strategy_args", "optional_pre_call_checks", "enable_pre_call_checks"),
-        *("redis_url", "redis_host", "redis_port", "redis_password", "redis_db", "polling_interval"),
-        *(
-            "cache_responses",
-            "cache_kwargs",
-            "caching_groups",
-            "client_ttl",
-            "alerting_config",
-            "debug_level",
-        ),
-        *(
-            "retry_after",
-            "stream_timeout",
-            "max_fallbacks",
-            "default_priority",
-            "default_max_parallel_requests",
-        ),
-        *(
-            "enable_tag_filtering",
-            "disable_cooldowns",
-            "router_general_settings",
-            "ignore_invalid_deployments",
-        ),
-    )
+_WITHOUT_EFFECT = (
+    "routing_strategy routing_strategy_args optional_pre_call_checks enable_pre_call_checks redis_url redis_host "
+    "redis_port redis_password redis_db polling_interval cache_responses cache_kwargs caching_groups client_ttl "
+    "alerting_config debug_level retry_after stream_timeout max_fallbacks default_priority "
+    "default_max_parallel_requests enable_tag_filtering disable_cooldowns router_general_settings "
+    "ignore_invalid_deployments"
 )
 """Those that are left out with a warning, as the same options of a call and of a configuration are."""
 
@@ -101,7 +81,7 @@ class Router:
             areplicate.set_verbose = True
         self._defaults = dict(default_litellm_params or {})
         for name in sorted(options.keys() - signature(AsyncRouter).parameters.keys()):
-            if name not in _WITHOUT_EFFECT:
+            if name not in _WITHOUT_EFFECT.split():
                 raise BadRequestError(f"Router has no option {name}{_instead(name)}.", param=name)
             if options.pop(name) is not None:
                 warn(f"{name} has no effect here and is left out: areplicate's Router has no such option.")

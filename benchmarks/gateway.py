@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -55,19 +56,24 @@ def measure(
 
 
 def measure_cpu(
-    environments: dict[str, Environment], api_base: str, requests: int, rounds: int
+    environments: dict[str, Environment], api_base: str, requests: int, rounds: int, starts: int
 ) -> dict[str, list[dict[str, Any]]]:
     """CPU seconds of a request and of a stream, round by round. All gateways run at the same time and are asked in
-    turn, so that what the machine does meanwhile is the same for all."""
-    try:
-        with ExitStack() as running:
-            gateways = {
-                client: running.enter_context(_running(client, environment.python, api_base))
-                for client, environment in environments.items()
-            }
-            return asyncio.run(_cpu_in_turn(gateways, requests, rounds))
-    except FAILURES as error:
-        return {client: [_failed(error)] for client in environments}
+    turn, so that what the machine does meanwhile is the same for all; each is started several times, as where a
+    process lies in memory makes it a tenth faster or slower."""
+    found: dict[str, list[dict[str, Any]]] = {client: [] for client in environments}
+    for _ in range(starts):
+        try:
+            with ExitStack() as running:
+                gateways = {
+                    client: running.enter_context(_running(client, environment.python, api_base))
+                    for client, environment in environments.items()
+                }
+                for client, figures in asyncio.run(_cpu_in_turn(gateways, requests, rounds)).items():
+                    found[client] += figures
+        except FAILURES as error:
+            return {client: [_failed(error)] for client in environments}
+    return found
 
 
 class OpenAI:
@@ -163,7 +169,8 @@ async def _measure(gateway: Running, requests: int, held: int) -> dict[str, Any]
 async def _cpu_in_turn(
     gateways: dict[str, Running], requests: int, rounds: int
 ) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {client: [] for client in gateways}
+    """First rounds of so many requests, then of half as many streams: one would leave the other cold caches."""
+    found: dict[str, list[dict[str, Any]]] = {client: [{} for _ in range(rounds)] for client in gateways}
     async with AsyncExitStack() as open_sessions:
         sessions = {
             client: await open_sessions.enter_async_context(gateway.session())
@@ -171,24 +178,23 @@ async def _cpu_in_turn(
         }
         for client, gateway in gateways.items():
             await _answers(sessions[client], gateway.process, "/health/readiness")
-            await _cpu(gateway, sessions[client], requests)  # at first everything is slower
-        for _ in range(rounds):
-            for client, gateway in gateways.items():
-                found[client].append(await _cpu(gateway, sessions[client], requests))
+        for name, ask, count in (
+            ("cpu_per_request", _ask, requests),
+            ("cpu_per_stream", _streamed, requests // 2),
+        ):
+            for round in range(-1, rounds):  # at first everything is slower
+                for client, gateway in gateways.items():
+                    cpu = await _cpu(gateway, partial(ask, gateway.caller, sessions[client]), count)
+                    if round >= 0:
+                        found[client][round][name] = cpu
     return found
 
 
-async def _cpu(gateway: Running, session: aiohttp.ClientSession, requests: int) -> dict[str, float]:
-    """CPU seconds of each of so many requests, and of each of half as many streams."""
-    caller, pid = gateway.caller, gateway.process.pid
-    begun = cpu_seconds(pid)
-    await _load(lambda: _ask(caller, session), requests)
-    asked = cpu_seconds(pid)
-    await _load(lambda: caller.streamed(session), requests // 2)
-    return {
-        "cpu_per_request": (asked - begun) / requests,
-        "cpu_per_stream": (cpu_seconds(pid) - asked) / (requests // 2),
-    }
+async def _cpu(gateway: Running, ask: Callable[[], Awaitable[float]], count: int) -> float:
+    """CPU seconds of each of so many requests."""
+    begun = cpu_seconds(gateway.process.pid)
+    await _load(ask, count)
+    return (cpu_seconds(gateway.process.pid) - begun) / count
 
 
 async def _load(ask: Callable[[], Awaitable[T]], count: int) -> list[T]:
@@ -233,6 +239,10 @@ async def _ask(caller: OpenAI | Bare, session: aiohttp.ClientSession) -> float:
     if (text := await caller.whole(session)) != models.TEXT:
         raise RuntimeError(f"not the model's answer: {text[:200]}")
     return time.perf_counter() - begun
+
+
+async def _streamed(caller: OpenAI | Bare, session: aiohttp.ClientSession) -> float:
+    return await caller.streamed(session)
 
 
 @contextmanager
@@ -306,7 +316,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--in-flight", type=int, default=1000, help="requests of which the memory is told")
     parser.add_argument("--rounds", type=int, default=3, help="starts of each")
-    parser.add_argument("--cpu-rounds", type=int, default=30, help="of 100 requests and 50 streams")
+    parser.add_argument(
+        "--cpu-rounds", type=int, default=10, help="of 100 requests and 50 streams, for each of five starts"
+    )
     options = parser.parse_args()
     with server(models.all_models()) as local:
 
@@ -314,7 +326,7 @@ def main() -> None:
             return measure(client, environments[client], local.api_base, options.requests, options.in_flight)
 
         environments = found([BARE, "areplicate"])
-        cpu = measure_cpu(environments, local.api_base, 100, options.cpu_rounds)
+        cpu = measure_cpu(environments, local.api_base, 100, options.cpu_rounds, 5)
         rounds = in_turn(environments, options.rounds, one)
     print(f"{'':20}{'bare proxy':>12}{'gateway':>12}{'ratio':>8}")
     for figures in (cpu, rounds):

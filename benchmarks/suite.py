@@ -43,8 +43,8 @@ class Size(NamedTuple):
     """Rows over HTTP, rows in simulated time, and rounds of the former."""
     gateway_requests: int = 400
     gateway_rounds: int = 2
-    gateway_cpu: tuple[int, int] = (100, 20)
-    """Requests, with half as many streams, and rounds of them."""
+    gateway_cpu: tuple[int, int, int] = (100, 10, 5)
+    """Requests, with half as many streams, rounds of them, and starts."""
 
 
 QUICK = Size(
@@ -63,7 +63,7 @@ QUICK = Size(
     job=(200, 1000, 1),
     gateway_requests=40,
     gateway_rounds=1,
-    gateway_cpu=(10, 1),
+    gateway_cpu=(10, 1, 1),
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -138,6 +139,7 @@ class Balancer:
     ) -> None:
         self._live = live
         entries: list[Entry] = []
+        of_model: Counter[str] = Counter()
         listed = _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}')
         for index, item in enumerate(listed):
             name = item.get("model_name")
@@ -147,8 +149,9 @@ class Balancer:
                     param="model_list",
                 )
             entry = Entry(name, item["litellm_params"])
-            if same := sum(other.model == entry.model for other in entries):
+            if same := of_model[entry.model]:
                 entry.id = f"{entry.model} {same}"
+            of_model[entry.model] += 1
             entries.append(entry)
         self.has_names = bool(entries)
         """Whether there is any name: most routers have none, and ask nothing here."""

@@ -151,8 +151,7 @@ class Journal:
     def forget(self, number: int, part: Part, mark: int) -> None:
         """Has it written soon that no prediction was made with `mark`, so that the next run looks for none."""
         if self._writer is not None:
-            self._batch.statements.extend(forgetting(number, part, mark))
-            self._wanted.set()
+            self._add(forgetting(number, part, mark))
 
     async def end(
         self, number: int, question: bytes, *, response: bytes | None = None, error: bytes | None = None
@@ -164,12 +163,15 @@ class Journal:
         """Writes with whatever else is waiting to be written."""
         if self._writer is None:
             raise self._closed()
-        batch = self._batch
-        batch.statements.extend(statements)
-        self._wanted.set()
-        await batch.written.wait()
+        await self._add(statements).written.wait()
         if self._failure is not None:
             raise self._failure
+
+    def _add(self, statements: Sequence[Statement]) -> _Batch:
+        """Has them written soon, with the batch that this gives."""
+        self._batch.statements.extend(statements)
+        self._wanted.set()
+        return self._batch
 
     async def _write_batches(self) -> None:
         while True:

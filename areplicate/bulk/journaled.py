@@ -20,6 +20,7 @@ from ..errors import (
     AuthenticationError,
     InsufficientCreditError,
     InternalServerError,
+    PredictionFailedError,
     RateLimitError,
 )
 from ..logs import logger
@@ -128,8 +129,8 @@ class JournaledAsk(msgspec.Struct):
 
 def _plain(error: APIError) -> bytes:
     fields = {name: getattr(error, name) for name in _KEPT}
-    if text := getattr(error, "text", ""):  # it is paid, and may be of use
-        fields["text"] = text
+    if isinstance(error, PredictionFailedError) and error.text:  # it is paid, and may be of use
+        fields["text"] = error.text
     return msgspec.json.encode({"code": type(error).__name__, **fields})
 
 
@@ -137,7 +138,8 @@ def error_of(plain: Mapping[str, Any]) -> APIError:
     """The error that a journal has kept."""
     fields = dict(plain)
     kind: type[APIError] = getattr(errors, fields.pop("code"), APIError)
-    attributes = {"text": fields.pop("text")} if "text" in fields else {}
+    text = fields.pop("text", "")
     error = kind(fields.pop("message"), **fields)
-    error.__dict__ |= attributes
+    if isinstance(error, PredictionFailedError):
+        error.text = text
     return error
